@@ -1,0 +1,12 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link_plan import CAPABILITY
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
+
+
+class ActionModule(CapabilityAction):
+    capability = CAPABILITY
+    whole = True

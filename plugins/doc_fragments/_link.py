@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  service:
+    description: Which managed service the replica is.
+    type: str
+    choices: [mysql_flexible_server, mysql_single_server, mariadb_server, mysql_data_sync]
+    required: true
+  method:
+    description:
+      - How the link says where it starts.
+      - V(auto) takes what suits the service, and what the replica's procedures allow. A link that exists keeps its method.
+    type: str
+    choices: [auto, position, gtid]
+    default: auto
+  replication_user:
+    description: Account on the source that the replica logs in with.
+    type: str
+    required: true
+  replication_password:
+    description: Password of O(replication_user), at most 32 characters.
+    type: str
+    required: true
+  link_host:
+    description: How the replica reaches the source, which need not be how this module does.
+    type: str
+    required: true
+  link_port:
+    description: Port at which the replica reaches the source.
+    type: int
+    default: 3306
+  link_ca:
+    description:
+      - CA of the source's certificate, as PEM text or as the path of a file.
+      - Empty means a link without TLS.
+    type: str
+    default: ''
+  coordinates:
+    description:
+      - Where the link starts, for which you vouch. It counts only while nothing is recorded and there is no link.
+      - Either C(file) and C(position), or C(gtid).
+    type: dict
+    suboptions:
+      file:
+        description: Binary log file of the source.
+        type: str
+      position:
+        description: Position in O(coordinates.file).
+        type: int
+      gtid:
+        description: On MySQL the set of transactions that the data holds, on MariaDB the position of every domain.
+        type: str
+  azure_resource_group:
+    description: Resource group of the replica, for the commands that are printed.
+    type: str
+  azure_server_name:
+    description: Name of the replica in the control plane, for the commands that are printed.
+    type: str
+"""

@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Every verb and every name that depends on flavour or version, as one table.
+
+Nothing else in the collection compares versions to choose a statement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ._model import MARIADB, MYSQL
+
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one flavour and version of server is spoken to.
+
+    :param channels: lists every replication channel
+    :param binlog_status: tells the end of the binary log
+    :param retention: the variables that bound the life of a binary log file, with their unit in seconds, first match wins
+    :param replication_privilege: what a replica's account needs, as SHOW GRANTS spells it
+    :param monitor_privileges: what reading the state of replication needs, any one of each group
+    :param persistent: SET PERSIST exists: a change made live survives a restart without the option file
+    :param restrict_tls: CREATE USER and ALTER USER take REQUIRE
+    :param dump_coordinates: the dump client's option that writes coordinates as a comment
+    :param event_off: how an event is created that is not to run on a replica
+    :param accounts: every account of one name, with the name bound
+    :param identified: sets an account's hash, with the plugin filled in and the hash bound
+    :param tls_plugin: the plugin for a new account whose sessions all use TLS
+    :param native_optional: mysql_native_password may be switched off, or gone
+    :param revoke: how REVOKE begins and ends, so that it does no harm where replicas lack the account
+    :param account_name: the longest name of an account, in characters
+    :param worker_errors: performance_schema knows each worker's last error
+    :param variables_right: what an administrator needs to set the variables of the binary log
+    :param limited_select: how a SELECT begins that the server itself ends after a time
+    :param collations: the rest of a SELECT of every collation's name, as tables spell it
+    :param filters: the rest of a SELECT of the wild-ignore filter, where that can be read without a link
+    :param channel_privileges: what reading the channels needs, any one
+    """
+
+    channels: str = "SHOW SLAVE STATUS"
+    binlog_status: str = "SHOW MASTER STATUS"
+    retention: tuple[tuple[str, int], ...] = (("expire_logs_days", 86400),)
+    replication_privilege: str = "REPLICATION SLAVE"
+    monitor_privileges: tuple[str, ...] = ("REPLICATION CLIENT",)
+    persistent: bool = False
+    restrict_tls: bool = True
+    dump_coordinates: str = "--master-data=2"
+    event_off: str = "DISABLE ON SLAVE"
+    accounts: str = "SELECT *, HEX(authentication_string) AS stored_hex FROM mysql.user WHERE User = %s"
+    identified: str = "IDENTIFIED WITH {plugin} AS %s"
+    tls_plugin: str = "mysql_native_password"
+    native_optional: bool = False
+    revoke: tuple[str, str] = ("REVOKE", "")
+    account_name: int = 32
+    variables_right: str = "SUPER"
+    worker_errors: bool = False
+    limited_select: str = "SELECT"
+    collations: str = "COLLATION_NAME AS name FROM information_schema.COLLATIONS"
+    filters: str | None = None
+    channel_privileges: tuple[str, ...] = ("REPLICATION CLIENT", "SUPER")
+
+
+_MYSQL = Dialect(worker_errors=True, limited_select="SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */")
+_MYSQL_56 = replace(_MYSQL, worker_errors=False, restrict_tls=False, account_name=16, limited_select="SELECT")
+_MYSQL_80 = replace(
+    _MYSQL,
+    persistent=True,
+    retention=(("binlog_expire_logs_seconds", 1), ("expire_logs_days", 86400)),
+    tls_plugin="caching_sha2_password",
+    variables_right="SYSTEM_VARIABLES_ADMIN",
+    filters="FILTER_RULE AS filter FROM performance_schema.replication_applier_global_filters"
+    " WHERE FILTER_NAME = 'REPLICATE_WILD_IGNORE_TABLE'",
+)
+_MYSQL_8022 = replace(
+    _MYSQL_80,
+    channels="SHOW REPLICA STATUS",
+)
+_MYSQL_8026 = replace(_MYSQL_8022, dump_coordinates="--source-data=2")
+_MYSQL_8030 = replace(_MYSQL_8026, revoke=("REVOKE IF EXISTS", " IGNORE UNKNOWN USER"))
+_MYSQL_82 = replace(_MYSQL_8030, binlog_status="SHOW BINARY LOG STATUS", retention=(("binlog_expire_logs_seconds", 1),))
+_MYSQL_84 = replace(_MYSQL_82, native_optional=True, event_off="DISABLE ON REPLICA")
+_MARIADB = Dialect(
+    channels="SHOW ALL SLAVES STATUS",
+    identified="IDENTIFIED VIA {plugin} USING %s",
+    account_name=80,
+    limited_select="SET STATEMENT max_statement_time={seconds} FOR SELECT",
+)
+_MARIADB_104 = replace(_MARIADB, accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s")
+_MARIADB_105 = replace(
+    _MARIADB_104,
+    variables_right="BINLOG ADMIN",
+    monitor_privileges=("BINLOG MONITOR", "REPLICATION CLIENT"),
+    channel_privileges=("SLAVE MONITOR", "REPLICA MONITOR"),
+)
+_MARIADB_106 = replace(_MARIADB_105, retention=(("binlog_expire_logs_seconds", 1), ("expire_logs_days", 86400)))
+# Collations of Unicode 14 have no character set in their names, but tables that use them do.
+_MARIADB_1010 = replace(
+    _MARIADB_106, collations="FULL_COLLATION_NAME AS name FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY"
+)
+
+# Highest first; the first whose version is not above the server's is the server's.
+_TABLE: dict[str, tuple[tuple[Version, Dialect], ...]] = {
+    MYSQL: (
+        ((8, 4, 0), _MYSQL_84),
+        ((8, 2, 0), _MYSQL_82),
+        ((8, 0, 30), _MYSQL_8030),
+        ((8, 0, 26), _MYSQL_8026),
+        ((8, 0, 22), _MYSQL_8022),
+        ((8, 0, 1), _MYSQL_80),
+        ((5, 7, 0), _MYSQL),
+        ((0, 0, 0), _MYSQL_56),
+    ),
+    MARIADB: (
+        ((10, 10, 1), _MARIADB_1010),
+        ((10, 6, 1), _MARIADB_106),
+        ((10, 5, 2), _MARIADB_105),
+        ((10, 4, 0), _MARIADB_104),
+        ((0, 0, 0), _MARIADB),
+    ),
+}
+
+
+def dialect_for(flavour: str, version: Version) -> Dialect:
+    """Return the dialect of a server."""
+    return next(dialect for since, dialect in _TABLE[flavour] if version >= since)
+
+
+def parse_version(text: str, comment: str = "") -> tuple[str, Version]:
+    """Tell flavour and version from VERSION() and @@version_comment.
+
+    Knows the ``5.5.5-`` that old MariaDB puts in front for old clients, and words in the tail such as ``-azure``,
+    ``-log`` or ``mysql_aurora``, which break the usual version parsers.
+    """
+    flavour = MARIADB if "mariadb" in (text + comment).lower() else MYSQL
+    if flavour == MARIADB and text.startswith("5.5.5-"):
+        text = text[len("5.5.5-"):]
+    numbers: list[int] = []
+    for part in text.split("-")[0].split("."):
+        if not part.isdigit() or len(numbers) == 3:
+            break
+        numbers.append(int(part))
+    padded = numbers + [0, 0, 0]
+    return flavour, (padded[0], padded[1], padded[2])

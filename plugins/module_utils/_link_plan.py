@@ -1,0 +1,206 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Everything that onboarding would do to one pair, read through one connection a server: the planners of all capabilities in one."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from . import _prerequisites, _seed, _source_plan
+from ._errors import Refused
+from ._link import LinkPlan, plan_link
+from ._model import Finding, Plan, Step
+from ._replica_info import link_result
+from ._replica_link import LINK_OPTIONS, WRONG_CA, link_work, read_link, request_from, wrong_certificate
+from ._run import Capability, Context
+from ._state import LINK_LOCK, wait_free
+
+# Rows of the table for a replica that has no link: what they say changes once a seed is made.
+_WITHOUT_A_LINK = (3, 5, 6, 7, 8)
+# Rules about what the source's own play sets right before the replica's begins.
+_MENDED_BY_THE_SOURCE = frozenset(
+    (
+        "binlog.enabled",
+        "binlog.format",
+        "binlog.row_image",
+        "binlog.retention",
+        "binlog.coordinates_present",
+        "server_id.zero",
+        "gtid.modes",
+        "gtid.mode",
+        "gtid.consistency",
+        "link.tls_demanded",
+        "link.plugin_needs_tls",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One thing that keeps a pair from being linked."""
+
+    code: str
+    message: str
+    hint: str | None
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """The plans of all capabilities for one pair.
+
+    :param seed: None where no seed is asked for
+    :param source: what the source's play would do, as source_plan returns it
+    :param certificate: why the link could never come up with the CA that is given, or None
+    """
+
+    link: LinkPlan
+    seed: Plan | None
+    source: dict[str, t.Any]
+    findings: tuple[Finding, ...] = ()
+    certificate: str | None = None
+
+    @property
+    def seed_work(self) -> bool:
+        return bool(self.seed and self.seed.changed and not self.seed.refusal)
+
+    @property
+    def link_waits(self) -> bool:
+        """The link is judged once the seed is there: what is recorded now is about a copy that goes."""
+        return self.seed_work and self.link.row in _WITHOUT_A_LINK
+
+    @property
+    def link_work(self) -> bool:
+        return self.link_waits or (self.link.refusal is None and link_work(self.link))
+
+    @property
+    def makes(self) -> bool:
+        """Data or a link would come about: only then do prerequisites block; a link that runs is not broken by them."""
+        return self.seed_work or self.link_waits or self.link.verb == "link"
+
+    @property
+    def source_work(self) -> bool:
+        return bool(self.source.get("binlog_work") or self.source.get("account_work"))
+
+
+def blocks(plan: PairPlan, *, fail_on: str, check_mode: bool, hosts: tuple[str, str]) -> list[Block]:
+    """Return what keeps the pair from being linked, all of it.
+
+    :param hosts: names of source and replica in the inventory, for the command that mends it
+    """
+    found: list[Block] = []
+    if plan.link.refusal and not plan.link_waits and not _seed_says_it(plan):
+        found.append(Block(f"link.row_{plan.link.row}", plan.link.refusal, plan.link.hint))
+    if plan.seed and plan.seed.refusal and plan.link.row in _WITHOUT_A_LINK:
+        found.append(Block("seed", plan.seed.refusal, plan.seed.hint))
+    if not plan.makes:
+        return found
+    if plan.certificate:
+        found.append(Block("link.certificate", plan.certificate, WRONG_CA))
+    found += [Block(f"source.{block['code']}", block["message"], block["hint"]) for block in plan.source.get("blocks", ())]
+    pending = plan.source_work and check_mode
+    if plan.source_work and not check_mode:
+        found.append(
+            Block(
+                "source.not_ready",
+                f"the source {hosts[0]} is not ready for replicas, and only its own play changes it",
+                f"run with --limit '{hosts[0]},{hosts[1]}'",
+            )
+        )
+    for finding in _prerequisites.blocking(plan.findings, fail_on) if fail_on != "none" else ():
+        if not (pending and finding.rule in _MENDED_BY_THE_SOURCE):
+            found.append(Block(finding.rule, _prerequisites.sentence(finding), finding.remedy))
+    return found
+
+
+def _seed_says_it(plan: PairPlan) -> bool:
+    """Tell whether the seed's own refusal is the reason of the link's."""
+    return bool(plan.link.row == 8 and plan.seed and plan.seed.refusal)
+
+
+def actions(plan: PairPlan, check_mode: bool) -> list[dict[str, t.Any]]:
+    """Return every step in order, across the capabilities."""
+    steps: list[dict[str, t.Any]] = list(plan.source.get("actions", ())) if check_mode else []
+    if plan.seed_work and plan.seed:
+        steps += plan.seed.actions()
+    if plan.link_waits:
+        steps.append(Step("link", "the replica", "where the seed says").to_result())
+    elif plan.link.refusal is None:
+        steps += plan.link.actions()
+    return steps
+
+
+def _difference(plan: PairPlan) -> dict[str, t.Any]:
+    before: dict[str, t.Any] = {"link": plan.link.before}
+    after: dict[str, t.Any] = {"link": {"state": "started"} if plan.link_waits else plan.link.after}
+    if plan.seed:
+        before["seed"], after["seed"] = plan.seed.before, plan.seed.after if plan.seed_work else plan.seed.before
+    return {"before": before, "after": after}
+
+
+def _run(context: Context) -> dict[str, t.Any]:
+    options = context.parameters
+    request = request_from(options)
+    wait_free(context.replica.connection, LINK_LOCK)
+    current = read_link(context, request)
+    link = plan_link(current, request.desired)
+    if request.desired.state == "absent":
+        plan = PairPlan(link, None, {})
+    else:
+        source = _source_plan.plan_source(context.source, options)
+        seed = _seed.plan_for_pair(context, options, linked=current.channel is not None, records=current.records)
+        given = {"channels": list(current.channels), "records": current.records, "binlog_files": current.source_files}
+        plan = PairPlan(link, seed, source, tuple(_prerequisites.findings_for_pair(context, options, given=given)))
+        for server in (context.source, context.replica):
+            if server.connection.lost:
+                # To the rules that is a fact they could not read; to a plan it is the lack of one.
+                raise server.connection.lost
+        if plan.makes and request.desired.ca:
+            plan = replace(plan, certificate=wrong_certificate(context, request))
+    hosts = (options["source_name"] or context.source.label, options["replica_name"] or context.replica.label)
+    found = blocks(plan, fail_on=options["fail_on"], check_mode=context.check_mode, hosts=hosts)
+    work = not found and (plan.seed_work or plan.link_work)
+    result = {
+        # In check mode this is the task that says what would change: it is what --diff shows.
+        "changed": context.check_mode and work,
+        "plan": {
+            "work": work,
+            "seed_work": plan.seed_work,
+            "link_work": plan.link_work,
+            "source_work": plan.source_work,
+            "row": link.row,
+            "actions": actions(plan, context.check_mode),
+            "blocks": [block.to_result() for block in found],
+        },
+        "link": link_result(current.channel),
+        "findings": [finding.to_result() for finding in (*plan.findings, *link.findings)],
+        "summary": _prerequisites.summarise(plan.findings, options["fail_on"]),
+        "diff": _difference(plan),
+    }
+    if found:
+        words = " ".join(f"({number}) {block.message}. Remedy: {block.hint or 'see the finding'}." for number, block in enumerate(found, 1))
+        raise Refused(
+            f"{len(found)} thing(s) in the way: {words}", server=context.replica.label, step="plan the link", details=result
+        )
+    return result
+
+
+CAPABILITY = Capability(
+    name="link_plan",
+    options={
+        **_prerequisites.PREREQUISITE_OPTIONS,
+        **_source_plan.SOURCE_PLAN_OPTIONS,
+        **_seed.SEED_PLAN_OPTIONS,
+        **LINK_OPTIONS,
+        "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+        "wait_timeout": {"type": "int", "default": 120},
+        "source_name": {"type": "str"},
+        "replica_name": {"type": "str"},
+    },
+    run=_run,
+)

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""What differs from one managed service to the next, as one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ._dialect import Version
+from ._model import MARIADB, MYSQL
+
+
+@dataclass(frozen=True)
+class Service:
+    """A managed service that can be a replica.
+
+    :param document: title of the vendor's page that the rules come from
+    :param oldest_source: the oldest version of a source that the page allows
+    :param same_version: severity of a source and a replica of different versions
+    :param primary_key: severity of tables without a primary key
+    :param method: how to link when nobody says: position or gtid
+    :param retention: seconds that the source must keep its log, unless the inventory says otherwise
+    :param control_plane_gtid: GTIDs of the replica are aligned by the control plane, not by an argument
+    :param set_parameter: the command that sets a server parameter of the replica
+    :param show_server: the command that shows what the control plane knows about the replica
+    :param tiers: the pricing tiers on which the procedures exist; empty where the page names none
+    :param most_replicas: how many replicas one source may have, or None
+    :param firewall: the replica's firewall must let the source in
+    """
+
+    name: str
+    flavour: str
+    document: str
+    oldest_source: Version
+    same_version: str
+    primary_key: str
+    method: str
+    retention: int = 7 * 86400
+    control_plane_gtid: bool = False
+    set_parameter: str = "az mysql server configuration set --resource-group {group} --server-name {server} --name {name} --value '{value}'"
+    show_server: str = "az mysql server show --resource-group {group} --name {server}"
+    tiers: tuple[str, ...] = ("GeneralPurpose", "MemoryOptimized")
+    most_replicas: int | None = None
+    firewall: bool = True
+
+
+SERVICES: dict[str, Service] = {
+    service.name: service
+    for service in (
+        Service(
+            name="mysql_flexible_server",
+            flavour=MYSQL,
+            document="Replicate data into Azure Database for MySQL Flexible Server",
+            oldest_source=(5, 7, 0),
+            same_version="warning",
+            primary_key="warning",
+            method="position",
+            control_plane_gtid=True,
+            set_parameter="az mysql flexible-server parameter set --resource-group {group} --server-name {server} --name {name} --value '{value}'",
+            show_server="az mysql flexible-server show --resource-group {group} --name {server}",
+            tiers=(),
+            firewall=False,
+        ),
+        Service(
+            name="mysql_single_server",
+            flavour=MYSQL,
+            document="Replicate data into Azure Database for MySQL",
+            oldest_source=(5, 6, 0),
+            same_version="error",
+            primary_key="error",
+            method="position",
+        ),
+        Service(
+            name="mariadb_server",
+            flavour=MARIADB,
+            document="Replicate data into Azure Database for MariaDB",
+            oldest_source=(10, 2, 0),
+            same_version="error",
+            primary_key="error",
+            method="gtid",
+            set_parameter="az mariadb server configuration set --resource-group {group} --server-name {server} --name {name} --value '{value}'",
+            show_server="az mariadb server show --resource-group {group} --name {server}",
+        ),
+        Service(
+            name="mysql_data_sync",
+            flavour=MYSQL,
+            document="Sync data across multiple cloud and on-premises databases with Azure Database for MySQL Data Sync",
+            oldest_source=(5, 6, 0),
+            same_version="error",
+            primary_key="error",
+            method="position",
+            most_replicas=5,
+        ),
+    )
+}

@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""The way in on the controller: the capability runs in the worker itself, without a module process."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _connection
+from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Capability, run
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
+
+
+class CapabilityAction(ActionBase):
+    """Runs a capability in the worker where that is the same thing, and as an ordinary module everywhere else.
+
+    It is the same thing where the task's connection is local, nobody becomes another user, nothing is asynchronous,
+    no environment is set, and the driver can be imported here.
+
+    On a host of the two groups, options that the task leaves out come from the host's ``datain_`` variables.
+
+    :cvar whole: look at every host that is connected with this one, so that nothing is touched if one of them is wrong
+    """
+
+    capability: Capability
+    whole = False
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        task_vars = task_vars or {}
+        result = super().run(tmp, task_vars)
+        from_inventory, problems = self._from_inventory(task_vars)
+        if problems:
+            return {**result, "failed": True, "changed": False, "msg": _inventory_message(problems), "problems": problems}
+        arguments = {**from_inventory, **self._task.args}
+        if not self._is_local():
+            wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+            return self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
+        validation = ArgumentSpecValidator(self.capability.argument_spec, **self.capability.rules).validate(arguments)
+        if validation.error_messages:
+            error = validation.errors[0]
+            message = str(error)
+            if isinstance(error, UnsupportedError):
+                message = f"Unsupported parameters for ({self._task.action}) module: {error}"
+            return {**result, "failed": True, "changed": False, "msg": message}
+        host = task_vars.get("inventory_hostname", "")
+        result.update(
+            run(
+                self.capability,
+                # Since core 2.19 values carry tags in types of their own, which the driver takes for strangers.
+                json.loads(json.dumps(validation.validated_parameters)),
+                check_mode=bool(self._task.check_mode),
+                diff=bool(self._task.diff),
+                progress=lambda text: self._display.display(f"  [{host}] {text}"),
+            )
+        )
+        return result
+
+    def _from_inventory(self, task_vars: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
+        """Return the options that the inventory gives and the task does not, and what is wrong with the inventory."""
+        host = task_vars.get("inventory_hostname", "")
+        groups = task_vars.get("groups") or {}
+        group = _inventory.SOURCES if self.capability.side == "source" else _inventory.REPLICAS
+        missing = set(self.capability.argument_spec) - set(self._task.args)
+        if host not in (groups.get(group) or ()) or not missing:
+            return {}, []
+        own = _Templated(task_vars, self._templar)
+        inventory = _inventory.Inventory(groups, lambda name: own if name == host else task_vars["hostvars"][name])
+        if self.whole:
+            problems = _inventory.component_problems(inventory, host)
+        elif group == _inventory.SOURCES:
+            problems = _inventory.source_problems(inventory, host)
+        else:
+            problems = _inventory.link_problems(inventory, host)
+        if problems:
+            return {}, problems
+        options = _inventory.source_options if group == _inventory.SOURCES else _inventory.link_options
+        return {name: value for name, value in options(inventory, host).items() if name in missing and value is not None}, []
+
+    def _is_local(self) -> bool:
+        return (
+            self._connection.transport in ("local", "ansible.builtin.local")
+            and not self._play_context.become
+            and not self._task.async_val
+            and not any(self._task.environment or ())
+            and _connection.pymysql is not None
+        )
+
+
+class _Templated:
+    """The variables of the host at hand, templated one by one as they are asked for; a play's own variables are among them."""
+
+    def __init__(self, task_vars: dict[str, t.Any], templar: t.Any) -> None:
+        self._task_vars = task_vars
+        self._templar = templar
+
+    def get(self, name: str, default: t.Any = None) -> t.Any:
+        return self._templar.template(self._task_vars[name]) if name in self._task_vars else default
+
+
+def _inventory_message(problems: list[str]) -> str:
+    return "The inventory cannot be meant, so no server was touched. " + " ".join(f"({number}) {text}." for number, text in enumerate(problems, 1))

@@ -1,0 +1,250 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""The inventory contract: what the ``datain_`` variables mean, what they default to, and what cannot be meant.
+
+Pure: hosts come in as mappings, options go out as dictionaries, problems as sentences.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import TLS_MODES, pem_text
+from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import InputError
+from ansible_collections.datain.azure_mysql.plugins.module_utils._services import SERVICES
+
+SOURCES = "datain_sources"
+REPLICAS = "datain_replicas"
+STATES = ("started", "stopped", "absent")
+METHODS = ("auto", "position", "gtid")
+SEEDS = ("dump", "mydumper", "external", "none")
+
+Host = t.Mapping[str, t.Any]
+# How one host's variables are read: by name, templated.
+Reader = t.Callable[[str], Host]
+
+
+class Inventory:
+    """The two groups and the variables of their hosts.
+
+    :param groups: Ansible's groups
+    :param read: returns the variables of a host
+    """
+
+    def __init__(self, groups: t.Mapping[str, t.Sequence[str]], read: Reader) -> None:
+        self.sources = list(groups.get(SOURCES) or ())
+        self.replicas = list(groups.get(REPLICAS) or ())
+        self._read = read
+        self._known: dict[str, Host] = {}
+
+    def host(self, name: str) -> Host:
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def value(self, name: str, variable: str, default: t.Any = None) -> t.Any:
+        """Return a variable of a host; an empty one counts as not given."""
+        value = self.host(name).get(f"datain_{variable}")
+        return default if value is None or value == "" else value
+
+    def source_of(self, replica: str) -> str:
+        return str(self.value(replica, "source", ""))
+
+    def replicas_of(self, source: str) -> list[str]:
+        return [name for name in self.replicas if self.source_of(name) == source]
+
+
+def _login(inventory: Inventory, name: str, tls: str) -> dict[str, t.Any]:
+    return {
+        "login_host": inventory.value(name, "login_host", name),
+        "login_port": inventory.value(name, "login_port", 3306),
+        "login_user": inventory.value(name, "login_user"),
+        "login_password": inventory.value(name, "login_password"),
+        "login_tls": inventory.value(name, "login_tls", tls),
+        "login_ca": inventory.value(name, "login_ca", ""),
+    }
+
+
+def source_options(inventory: Inventory, name: str) -> dict[str, t.Any]:
+    """Return what every module about a source may ask for."""
+    return {
+        **_login(inventory, name, "preferred"),
+        "name": inventory.value(name, "replication_user"),
+        "password": inventory.value(name, "replication_password"),
+        "host": inventory.value(name, "replication_host", "%"),
+        "replication_user": inventory.value(name, "replication_user"),
+        "replication_password": inventory.value(name, "replication_password"),
+        "replication_host": inventory.value(name, "replication_host", "%"),
+        **_source_demands(inventory, name),
+    }
+
+
+def _source_demands(inventory: Inventory, name: str) -> dict[str, t.Any]:
+    """Return what a source must do for all of its replicas together; its play and theirs judge by the same."""
+    return {
+        "require_tls": bool(inventory.value(name, "link_ca")),
+        "retention": inventory.value(name, "binlog_retention", 0),
+        "gtid": any(_by_gtid(inventory, replica) for replica in inventory.replicas_of(name)),
+    }
+
+
+def _by_gtid(inventory: Inventory, replica: str) -> bool:
+    """Tell whether a link needs GTIDs to be on at its source; on MariaDB they always are."""
+    service = SERVICES.get(str(inventory.value(replica, "service")))
+    return inventory.value(replica, "link_method", "auto") == "gtid" and service is not None and service.method != "gtid"
+
+
+def link_options(inventory: Inventory, name: str) -> dict[str, t.Any]:
+    """Return what every module about a link may ask for; the replica's own word goes before its source's."""
+    source = inventory.source_of(name)
+
+    def either(variable: str, default: t.Any = None) -> t.Any:
+        return inventory.value(name, variable, inventory.value(source, variable, default))
+
+    login = _login(inventory, source, "preferred")
+    return {
+        **_login(inventory, name, "verify_identity"),
+        "source": login,
+        "source_name": source,
+        "replica_name": name,
+        "service": inventory.value(name, "service"),
+        "state": inventory.value(name, "state", "started"),
+        "method": inventory.value(name, "link_method", "auto"),
+        "engine": inventory.value(name, "seed", "dump"),
+        "seed": inventory.value(name, "seed", "dump"),
+        "reseed": inventory.value(name, "reseed", False),
+        "coordinates": inventory.value(name, "link_coordinates"),
+        "schemas": inventory.value(source, "schemas", []),
+        "replication_user": inventory.value(source, "replication_user"),
+        "replication_password": inventory.value(source, "replication_password"),
+        "replication_host": inventory.value(source, "replication_host", "%"),
+        "link_host": either("link_host", login["login_host"]),
+        "link_port": either("link_port", login["login_port"]),
+        "link_ca": either("link_ca", ""),
+        **_source_demands(inventory, source),
+        "client_dir": inventory.value(name, "client_dir", ""),
+        "waivers": [*inventory.value(source, "waivers", []), *inventory.value(name, "waivers", [])],
+        "wait_timeout": inventory.value(name, "wait_timeout", 120),
+        "azure_resource_group": inventory.value(name, "azure_resource_group"),
+        "azure_server_name": inventory.value(name, "azure_server_name"),
+    }
+
+
+# Problems
+
+
+def _problem(host: str, variable: str, what: str, mend: str) -> str:
+    return f"{host}: datain_{variable} {what}; {mend}"
+
+
+def _choice(inventory: Inventory, name: str, variable: str, choices: t.Iterable[str], default: str) -> t.Iterator[str]:
+    value = inventory.value(name, variable, default)
+    if value not in tuple(choices):
+        yield _problem(name, variable, f"is {value!r}, which is unknown", f"use one of {', '.join(choices)}")
+
+
+def _port(inventory: Inventory, name: str, variable: str) -> t.Iterator[str]:
+    value = inventory.value(name, variable, 3306)
+    if not str(value).isdigit() or not 0 < int(value) < 65536:
+        yield _problem(name, variable, f"is {value!r}, which is no port", "use a number from 1 to 65535")
+
+
+def _pem(inventory: Inventory, name: str, variable: str) -> t.Iterator[str]:
+    try:
+        pem_text(str(inventory.value(name, variable, "")), f"datain_{variable}")
+    except InputError as error:
+        yield f"{name}: {error.message}; {error.hint}"
+
+
+def _needed(inventory: Inventory, name: str, *variables: str) -> t.Iterator[str]:
+    for variable in variables:
+        if inventory.value(name, variable) is None:
+            yield _problem(name, variable, "is not set", "set it in the inventory")
+
+
+def _server_problems(inventory: Inventory, name: str, tls: str) -> t.Iterator[str]:
+    yield from _needed(inventory, name, "login_user")
+    yield from _port(inventory, name, "login_port")
+    yield from _choice(inventory, name, "login_tls", TLS_MODES, tls)
+    yield from _pem(inventory, name, "login_ca")
+    yield from _pem(inventory, name, "link_ca")
+    yield from _port(inventory, name, "link_port")
+    waivers = inventory.value(name, "waivers", [])
+    if not isinstance(waivers, list) or not all(isinstance(item, Mapping) and item.get("reason") and item.get("until") for item in waivers):
+        yield _problem(name, "waivers", "holds a waiver without reason or end", "write each as {rule: …, reason: …, until: YYYY-MM-DD}")
+
+
+def source_problems(inventory: Inventory, name: str) -> list[str]:
+    """Return what is wrong with a source, as sentences with host, variable and mend."""
+    found = list(_server_problems(inventory, name, "preferred"))
+    found += _needed(inventory, name, "replication_user", "replication_password")
+    password = inventory.value(name, "replication_password", "")
+    if len(str(password)) > 32:
+        found.append(_problem(name, "replication_password", f"has {len(str(password))} characters", "a replica takes at most 32"))
+    return found
+
+
+def link_problems(inventory: Inventory, name: str) -> list[str]:
+    """Return what is wrong with a replica and its source."""
+    found = list(_server_problems(inventory, name, "verify_identity"))
+    source = inventory.source_of(name)
+    if not source:
+        found.append(_problem(name, "source", "is not set", f"name a host of the group {SOURCES}"))
+    elif source not in inventory.sources:
+        found.append(_problem(name, "source", f"is {source!r}, which is not in the group {SOURCES}", "add it there, or name another"))
+    else:
+        found += source_problems(inventory, source)
+    found += _needed(inventory, name, "service")
+    found += _choice(inventory, name, "service", SERVICES, next(iter(SERVICES)))
+    found += _choice(inventory, name, "state", STATES, "started")
+    found += _choice(inventory, name, "link_method", METHODS, "auto")
+    found += _choice(inventory, name, "seed", SEEDS, "dump")
+    found += _coordinate_problems(inventory, name)
+    return found
+
+
+def _coordinate_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
+    coordinates = inventory.value(name, "link_coordinates")
+    if coordinates is None:
+        if inventory.value(name, "seed") == "external":
+            yield _problem(name, "link_coordinates", "is not set, and datain_seed is external", "give {file, position} or {gtid}")
+        return
+    if not isinstance(coordinates, Mapping) or not set(coordinates) <= {"file", "position", "gtid"}:
+        yield _problem(name, "link_coordinates", "is neither {file, position} nor {gtid}", "write one of the two")
+    elif coordinates.get("gtid") and (coordinates.get("file") or coordinates.get("position")):
+        yield _problem(name, "link_coordinates", "gives a position and a GTID at once", "keep the one that the dump was taken with")
+    elif not coordinates.get("gtid") and not (coordinates.get("file") and str(coordinates.get("position", "")).isdigit()):
+        yield _problem(name, "link_coordinates", "is not whole", "give {file, position} or {gtid}")
+    if inventory.value(name, "seed", "dump") != "external":
+        yield _problem(name, "link_coordinates", "is set, and datain_seed is not external", "set datain_seed: external, or remove it")
+
+
+def shared_servers(inventory: Inventory, name: str) -> list[str]:
+    """Return the other replicas that are the same server as this one: a server has one link."""
+    own = _address(inventory, name)
+    return [
+        _problem(name, "login_host", f"is {own[0]}:{own[1]}, which is also the server of {other}", "a server has one link: remove one of the two")
+        for other in inventory.replicas
+        if other != name and _address(inventory, other) == own
+    ]
+
+
+def _address(inventory: Inventory, name: str) -> tuple[str, str]:
+    return str(inventory.value(name, "login_host", name)).lower(), str(inventory.value(name, "login_port", 3306))
+
+
+def component_problems(inventory: Inventory, name: str) -> list[str]:
+    """Return every problem among the hosts that are connected with this one: its source and all of that one's replicas."""
+    source = name if name in inventory.sources else inventory.source_of(name)
+    replicas = inventory.replicas_of(source) if source in inventory.sources else []
+    found = source_problems(inventory, name) if name in inventory.sources else []
+    for replica in dict.fromkeys([*([name] if name in inventory.replicas else []), *replicas]):
+        found += link_problems(inventory, replica) + shared_servers(inventory, replica)
+    if name in inventory.sources:
+        orphans = [host for host in inventory.replicas if inventory.source_of(host) not in inventory.sources]
+        for host in orphans:
+            found += link_problems(inventory, host)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,213 @@
+# SPDX-FileCopyrightText: 2026 The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the onboard playbook does when it is run, run again, limited, or only checked; judged by the servers' own logs and clients."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cuts.pair import difference
+from cuts.playbook import play, start
+from cuts.workshop import asked, workshop, writes
+
+# The figures of the issue: results a converged run may cost, implicit ones included.
+TASKS_A_SOURCE, TASKS_A_LINK = 5, 4
+CONNECTIONS, STATEMENTS = 2, 40
+DUMP_CLIENT = ("FLUSH", "LOCK", "UNLOCK", "SET", "/*!", "/*M!", "START TRANSACTION", "SAVEPOINT", "ROLLBACK", "RELEASE SAVEPOINT", "use ", "command 2")
+
+
+@pytest.fixture(scope="module")
+def shop():
+    with workshop() as opened:
+        yield opened
+
+
+@pytest.fixture(params=["mysql", "mariadb"])
+def pair(request, shop):
+    return shop.pair(request.param)
+
+
+def onboard(pair, *words, **other):
+    return play(pair.home, pair.inventory, *words, **other)
+
+
+def linked(pair, replica=None):
+    status = (replica or pair.replica).status()
+    return status.get("Slave_IO_Running") == "Yes" and status.get("Slave_SQL_Running") == "Yes"
+
+
+def everything(pair):
+    """All that a run could have changed, on all servers."""
+    return [pair.state(), [pair.rows(server) for server in pair.servers], pair.source.sql("SHOW GLOBAL VARIABLES WHERE variable_name NOT LIKE '%timestamp%'"
+            " AND variable_name NOT LIKE 'gtid_executed%' AND variable_name NOT LIKE 'innodb_%' AND variable_name NOT LIKE 'rand_%'")]  # fmt: skip
+
+
+def test_check_mode_tells_the_plan_and_writes_nothing(pair):
+    before = everything(pair)
+    pair.watch(table=True)
+    end = pair.source.end()
+    run = onboard(pair, "--check", "--diff")
+    assert run.status == 0, run.text
+    for server in pair.servers:
+        sessions, statements = asked(pair, server)
+        assert sessions and statements, f"{server.name} was not even asked"
+        assert writes(statements) == []
+    assert pair.source.end() == end
+    for server in pair.servers:
+        server.sql("SET GLOBAL general_log=OFF; SET GLOBAL log_output='FILE'")
+    pair.source.sql("SELECT 1")
+    assert [text for index in (0, 1) for text in difference(before[index], everything(pair)[index])] == []
+    # The plan: the account on the source, the copy, and the link.
+    plan = run.text.lower()
+    for word in (pair.user, "replication slave", "seed", "shop", "started"):
+        assert word in plan, f"{word!r} is not in the plan:\n{run.text}"
+    assert run.changed, "a plan with work in it must be told as one"
+    assert pair.password not in run.text
+    # And it is the plan that is then carried out.
+    assert onboard(pair).status == 0
+    assert linked(pair)
+
+
+def test_a_second_run_changes_and_writes_nothing(pair):
+    first = onboard(pair)
+    assert first.status == 0 and linked(pair), first.text
+    pair.watch(table=True)
+    end = pair.source.end()
+    again = onboard(pair, count=True)
+    assert again.status == 0 and again.changed == 0, again.text
+    for server in pair.servers:
+        assert writes(asked(pair, server)[1]) == []
+    assert pair.source.end() == end
+    assert len(again.tasks["shop"]) <= TASKS_A_SOURCE, again.tasks
+    assert len(again.tasks["azure1"]) <= TASKS_A_LINK, again.tasks
+    check = onboard(pair, "--check", "--diff")
+    assert check.status == 0 and check.changed == 0, check.text
+
+
+def test_a_converged_pair_is_asked_little(pair):
+    assert onboard(pair).status == 0
+    pair.watch(table=True)
+    assert onboard(pair, "--limit", "azure1").changed == 0
+    asked_of = {server.name: asked(pair, server) for server in pair.servers}
+    sessions = sum(found[0] for found in asked_of.values())
+    statements = sum(len(found[1]) for found in asked_of.values())
+    print({name: (found[0], len(found[1])) for name, found in asked_of.items()})
+    assert sessions <= CONNECTIONS, asked_of
+    assert statements <= STATEMENTS, asked_of
+
+
+def test_limited_to_a_replica_an_unready_source_is_left_alone(pair):
+    before = pair.source.sql("SELECT user, host FROM mysql.user ORDER BY 1, 2")
+    pair.watch(table=True)
+    end = pair.source.end()
+    run = onboard(pair, "--limit", "azure1")
+    assert run.status != 0
+    assert "--limit 'shop,azure1'" in run.text, run.text
+    assert pair.source.end() == end and pair.source.sql("SELECT user, host FROM mysql.user ORDER BY 1, 2") == before
+    for server in pair.servers:
+        assert writes(asked(pair, server)[1]) == []
+    assert onboard(pair, "--limit", "shop,azure1").status == 0
+    assert linked(pair)
+
+
+def test_limited_to_a_replica_a_ready_source_is_not_altered(pair):
+    assert onboard(pair, "--limit", "shop").status == 0
+    assert not pair.replica.status()
+    account = pair.grants()
+    pair.watch(table=True)
+    end = pair.source.end()
+    run = onboard(pair, "--limit", "azure1")
+    assert run.status == 0 and linked(pair), run.text
+    # Reading a consistent copy takes the dump client a moment's lock and a transaction; nothing else may differ from a read.
+    odd = [statement for statement in writes(asked(pair, pair.source)[1]) if not statement.startswith(DUMP_CLIENT)]
+    assert odd == []
+    assert pair.source.end() == end and pair.grants() == account
+
+
+def test_five_replicas_of_one_source(shop):
+    pair = shop.pair("mariadb", 5)
+    run = onboard(pair)
+    assert run.status == 0, run.text
+    for replica in pair.replicas:
+        assert linked(pair, replica)
+        assert pair.catch_up(replica) is None
+        assert pair.rows(replica) == pair.rows(pair.source)
+    again = onboard(pair, count=True)
+    assert again.status == 0 and again.changed == 0, again.text
+    assert len(again.tasks["shop"]) <= TASKS_A_SOURCE
+    assert {host: len(tasks) for host, tasks in again.tasks.items() if host != "shop" and len(tasks) > TASKS_A_LINK} == {}
+    assert len(again.tasks) == 6
+    # A host that is taken out of the inventory is nobody's business any more: its link runs on.
+    inventory = pair.variables()
+    del inventory["all"]["children"]["datain_replicas"]["hosts"]["azure2"]
+    pair.inventory.write_text(yaml.safe_dump(inventory, allow_unicode=True))
+    less = onboard(pair)
+    assert less.status == 0 and less.changed == 0, less.text
+    assert "azure2" not in less.recap
+    assert linked(pair, pair.replicas[1])
+
+
+def test_two_runs_at_once(pair):
+    """One works; the other says who holds the lock, and harms nothing."""
+    # Rows enough for the copy to take a while, so that the two surely meet.
+    pair.source.sql("INSERT INTO shop.journal VALUES (3, REPEAT('x', 60)), (4, REPEAT('y', 60));" + "INSERT INTO shop.journal SELECT * FROM shop.journal;" * 15)
+    first = start(pair.home, pair.inventory)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        held = pair.replica.value("SELECT COALESCE(IS_USED_LOCK('datain.link'), 0)")
+        if held != "0":
+            break
+        time.sleep(0.02)
+    holder = held
+    # What holds the lock must hold it longer than the second one waits: its session is put to sleep by the table it loads into.
+    second = play(pair.home, pair.inventory, "--limit", "azure1")
+    first_said = first.communicate(timeout=120)[0]
+    assert first.returncode == 0, first_said
+    if second.status:
+        assert "holds the lock" in second.text and f"session {holder}" in second.text, second.text
+        assert pair.replica.state["admin_user"] in second.text and "127.0.0.1" in second.text, second.text
+    assert pair.catch_up() is None
+    assert linked(pair) and pair.rows(pair.source) == pair.rows(pair.replica)
+    third = onboard(pair)
+    assert third.status == 0 and third.changed == 0, third.text
+
+
+def test_the_one_that_comes_second_says_who_holds_the_lock(pair):
+    """The lock is held for certain here: by a session of the administrator that does nothing else."""
+    assert onboard(pair, "--limit", "shop").status == 0
+    login = pair.replica.state["admin_client"]
+    holding = start_client(login, pair, "SELECT GET_LOCK('datain.link', 0); SELECT SLEEP(40);")
+    try:
+        deadline = time.monotonic() + 20
+        while pair.replica.value("SELECT COALESCE(IS_USED_LOCK('datain.link'), 0)") == "0" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        session = pair.replica.value("SELECT IS_USED_LOCK('datain.link')")
+        before = pair.state()
+        run = onboard(pair)
+        assert run.status != 0
+        assert f"session {session} of {pair.replica.state['admin_user']} from 127.0.0.1" in run.text or (
+            f"session {session} of {pair.replica.state['admin_user']} from localhost" in run.text
+        ), run.text
+        assert difference(before, pair.state()) == []
+    finally:
+        holding.kill()
+        holding.wait()
+    assert onboard(pair).status == 0
+    assert linked(pair)
+    assert onboard(pair).changed == 0
+
+
+def start_client(command, pair, text):
+    import subprocess
+
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, env=pair.lab_environment)
+    process.stdin.write(text)
+    process.stdin.close()
+    return process

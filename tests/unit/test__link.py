@@ -1,0 +1,278 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decision table, row by row: what is seen, what is wanted, what is decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link import (
+    LinkCurrent,
+    LinkDesired,
+    broken,
+    log_gap,
+    mariadb_gap,
+    plan_link,
+)
+from ansible_collections.datain.azure_mysql.plugins.module_utils._model import (
+    MARIADB,
+    MYSQL,
+    Channel,
+    ChannelError,
+    Coordinates,
+    Identity,
+    Start,
+)
+from ansible_collections.datain.azure_mysql.plugins.module_utils._procedures import Procedures
+from ansible_collections.datain.azure_mysql.plugins.module_utils._state import identities
+
+SOURCE = Identity(7, "source-uuid")
+REPLICA = Identity(9, "replica-uuid")
+S = Start(Coordinates("binlog.000002", 200))
+A = Start(Coordinates("binlog.000003", 300), origin="status")
+FILES = {"binlog.000002": 1000, "binlog.000003": 1000}
+PROCEDURES = Procedures({"change_master": 7, "change_master_with_gtid": 5, "start": 0, "stop": 0, "remove_master": 0})
+DESIRED = LinkDesired(state="started", host="db", port=3306, user="datain", ca="PEM", ca_fingerprint="f00d")
+CURRENT = LinkCurrent(
+    flavour=MYSQL,
+    version=(8, 0, 33),
+    channels=(),
+    procedures=PROCEDURES,
+    records={},
+    source=SOURCE,
+    replica=REPLICA,
+    source_files=FILES,
+)
+RUNNING = Channel(
+    name="",
+    source_host="db",
+    source_port=3306,
+    source_user="datain",
+    source_id=7,
+    source_uuid="source-uuid",
+    receiver="running",
+    applier="running",
+    read=A.coordinates,
+    applied=A.coordinates,
+    relay_file="relay.000002",
+    relay_position=500,
+    lag=0,
+    receiver_error=None,
+    applier_error=None,
+    tls=True,
+    by_gtid=False,
+    gtid_retrieved=None,
+    gtid_executed=None,
+    ignored_tables="mysql.%",
+)
+OFF = replace(RUNNING, receiver="stopped", applier="stopped", lag=None)
+FRESH = replace(
+    OFF, source_id=0, source_uuid=None, relay_file="relay.000001", relay_position=4, read=S.coordinates, applied=S.coordinates
+)
+OURS = identities(SOURCE, REPLICA)
+SEED = {"id": "1", "phase": "complete", "identities": OURS, "start": S.to_result()}
+LINK = {"phase": "linked", "identities": OURS, "seed": None, "start": S.to_result(), "arguments": {"ca_fingerprint": "f00d"}}
+
+
+def error(code: int, message: str = "") -> ChannelError:
+    return ChannelError(code, message)
+
+
+def current(*channels: Channel, **changes: object) -> LinkCurrent:
+    return replace(CURRENT, channels=channels, **changes)
+
+
+def with_link(**changes: object) -> dict:
+    return {"link": {**LINK, **changes}}
+
+
+TABLE = {
+    "2 several channels": (current(RUNNING, replace(RUNNING, name="b")), {}, 2, "refuse", ()),
+    "2 a named channel": (current(replace(RUNNING, name="b")), {}, 2, "refuse", ()),
+    "2 a read replica of the platform": (current(RUNNING, read_only=True), {}, 2, "refuse", ()),
+    "3 promoted": (current(records={"cutover": {"phase": "promoted", "identities": OURS}}), {}, 3, "refuse", ()),
+    "3 promoted elsewhere": (
+        current(records={"cutover": {"phase": "promoted", "identities": identities(SOURCE, Identity(1, "x"))}}), {}, 8, "refuse", (),
+    ),
+    "4 absent already": (current(), {"state": "absent"}, 4, "keep", ()),
+    "4 absent, running": (current(RUNNING), {"state": "absent"}, 4, "remove", ("stop", "record", "remove")),
+    "4 absent, stopped": (current(OFF), {"state": "absent"}, 4, "remove", ("record", "remove")),
+    "5 removed by us": (current(records=with_link(phase="removed", start=A.to_result())), {}, 5, "link", ("link", "start")),
+    "5 intent": (current(records=with_link(phase="intended")), {}, 5, "link", ("link", "start")),
+    "5 removed, then purged": (
+        current(records=with_link(phase="removed", start=A.to_result()), source_files={"binlog.000009": 10}), {}, 5, "refuse", (),
+    ),
+    "5 removed, beyond the end": (
+        current(records=with_link(phase="removed", start=A.to_result()), source_files={"binlog.000003": 299}), {}, 5, "refuse", (),
+    ),
+    "6 a seed": (current(records={"seed": SEED}), {}, 6, "link", ("link", "start")),
+    "6 a seed, wanted stopped": (current(records={"seed": SEED}), {"state": "stopped"}, 6, "link", ("link",)),
+    "6 a new seed after an old link": (current(records={"seed": SEED, **with_link(seed="0")}), {}, 6, "link", ("link", "start")),
+    "7 the operator vouches": (current(), {"explicit": S}, 7, "link", ("link", "start")),
+    "8 nothing known": (current(), {}, 8, "refuse", ()),
+    "8 an interrupted seed": (current(records={"seed": {**SEED, "phase": "loading"}}), {"explicit": S}, 8, "refuse", ()),
+    "8 another source's seed": (
+        current(records={"seed": {**SEED, "identities": identities(Identity(7, "other"), REPLICA)}}), {}, 8, "refuse", (),
+    ),
+    "8 a consumed seed": (current(records={"seed": SEED, **with_link(seed="1")}), {}, 8, "refuse", ()),
+    "9 another server under the name": (current(replace(RUNNING, source_uuid="other")), {}, 9, "refuse", ()),
+    "10 at its start": (current(FRESH, records={"seed": SEED}), {}, 10, "start", ("start", "record")),
+    "10 not at its start": (
+        current(replace(FRESH, read=A.coordinates, applied=A.coordinates), records={"seed": SEED}), {}, 10, "link", ("link", "start"),
+    ),
+    "10 wrong password, mended": (
+        current(replace(FRESH, receiver="connecting", receiver_error=error(1045)), records=with_link(phase="intended"), login=""),
+        {}, 10, "link", ("stop", "link", "start"),
+    ),
+    "10 wrong password still": (
+        current(replace(FRESH, receiver="connecting", receiver_error=error(1045)), records=with_link(phase="intended"), login="denied"),
+        {}, 10, "refuse", (),
+    ),
+    "10 wrong host, mended": (
+        current(replace(FRESH, source_host="old"), records=with_link(phase="intended")), {}, 10, "link", ("link", "start"),
+    ),
+    "10 connecting": (
+        current(replace(FRESH, receiver="connecting", applier="running", receiver_error=error(2003)), records=with_link(phase="intended")),
+        {}, 10, "keep", ("record",),
+    ),
+    "11 another method": (current(RUNNING, records=with_link()), {"method": "gtid"}, 11, "refuse", ()),
+    "14 another user": (current(replace(RUNNING, source_user="old"), records=with_link()), {}, 14, "refuse", ()),
+    "14 another host": (current(replace(RUNNING, source_host="old"), records=with_link()), {}, 14, "refuse", ()),
+    "14 without TLS": (current(replace(RUNNING, tls=False), records=with_link()), {}, 14, "refuse", ()),
+    "14 another CA": (current(RUNNING, records=with_link(arguments={"ca_fingerprint": "beef"})), {}, 14, "refuse", ()),
+    "15 to be stopped": (current(RUNNING, records=with_link()), {"state": "stopped"}, 15, "stop", ("stop",)),
+    "15 stopped": (current(OFF, records=with_link()), {"state": "stopped"}, 15, "keep", ()),
+    "15 stopped with an error": (
+        current(replace(OFF, applier_error=error(1062)), records=with_link()), {"state": "stopped"}, 15, "keep", (),
+    ),
+    "16 runs": (current(RUNNING, records=with_link()), {}, 16, "keep", ()),
+    "16 runs, old coordinates given": (current(RUNNING, records=with_link()), {"explicit": S}, 16, "keep", ()),
+    "16 runs, made by hand": (current(RUNNING), {}, 16, "keep", ("record",)),
+    "16 runs, intent open": (current(RUNNING, records=with_link(phase="intended")), {}, 16, "keep", ("record",)),
+    "16 runs, nothing may be written": (current(RUNNING, not_writable="strict"), {}, 16, "keep", ()),
+    "17 stopped": (current(OFF, records=with_link()), {}, 17, "start", ("start",)),
+    "17 one thread stopped": (current(replace(RUNNING, applier="stopped"), records=with_link()), {}, 17, "start", ("start",)),
+    "17 stopped, recorded as removed": (current(OFF, records=with_link(phase="removed")), {}, 17, "start", ("start", "record")),
+    "18 the network": (
+        current(replace(RUNNING, receiver="connecting", receiver_error=error(2003)), records=with_link()), {}, 18, "keep", (),
+    ),
+    "18 denied, and we too": (
+        current(replace(RUNNING, receiver="connecting", receiver_error=error(1045)), records=with_link(), login="no"), {}, 18, "refuse", (),
+    ),
+    "18 denied, and we not": (
+        current(replace(RUNNING, receiver="connecting", receiver_error=error(1045)), records=with_link(), login=""), {}, 18, "refuse", (),
+    ),
+    "19 purged": (
+        current(replace(RUNNING, receiver="stopped", receiver_error=error(1236)), records=with_link(), source_files={"binlog.000009": 9}),
+        {}, 19, "refuse", (),
+    ),
+    "20 the applier": (current(replace(RUNNING, applier="stopped", applier_error=error(1062)), records=with_link()), {}, 20, "refuse", ()),
+}
+
+
+@pytest.mark.parametrize(("seen", "wanted", "row", "verb", "steps"), TABLE.values(), ids=TABLE.keys())
+def test_row(seen: LinkCurrent, wanted: dict, row: int, verb: str, steps: tuple) -> None:
+    plan = plan_link(seen, replace(DESIRED, **wanted))
+    assert (plan.row, plan.verb, tuple(step.action for step in plan.steps)) == (row, verb, steps)
+    assert (plan.refusal is None) == (verb != "refuse")
+    if verb == "refuse":
+        assert plan.hint
+
+
+def test_a_seed_is_linked_where_it_says() -> None:
+    plan = plan_link(current(records={"seed": SEED}), DESIRED)
+    assert plan.at == S and plan.method == "position"
+
+
+def test_removed_goes_on_where_it_was() -> None:
+    plan = plan_link(current(records=with_link(phase="removed", start=A.to_result())), DESIRED)
+    assert plan.at.coordinates == A.coordinates
+
+
+def test_high_availability_leaves_gtid_only() -> None:
+    gtid = Start(S.coordinates, "source-uuid:1-9")
+    seen = current(
+        records={"seed": {**SEED, "start": gtid.to_result()}},
+        procedures=Procedures({**PROCEDURES.arity, "change_master": -1}),
+        gtid_modes=("ON", "ON"),
+        seed_included=True,
+        purged_applied=True,
+    )
+    assert plan_link(seen, DESIRED).method == "gtid"
+    refused = plan_link(replace(seen, seed_included=False), replace(DESIRED, gtid_reset="reset to {gtid}"))
+    assert refused.verb == "refuse" and refused.hint == "reset to source-uuid:1-9"
+    assert plan_link(replace(seen, purged_applied=False), DESIRED).verb == "refuse"
+    assert plan_link(replace(seen, gtid_modes=("ON", "OFF")), DESIRED).verb == "refuse"
+
+
+MARIADB_PROCEDURES = Procedures({**PROCEDURES.arity, "change_master_with_gtid": 6})
+MARIADB_SOURCE, MARIADB_REPLICA = Identity(7), Identity(9)
+
+
+def mariadb(**changes: object) -> LinkCurrent:
+    base = replace(
+        CURRENT, flavour=MARIADB, version=(10, 11, 0), procedures=MARIADB_PROCEDURES, source=MARIADB_SOURCE, replica=MARIADB_REPLICA
+    )
+    return replace(base, **changes)
+
+
+def mariadb_seed(**changes: object) -> dict:
+    start = Start(S.coordinates, "0-7-20")
+    return {
+        "seed": {"id": "1", "phase": "complete", "identities": identities(MARIADB_SOURCE, MARIADB_REPLICA), "start": start.to_result(), **changes}
+    }
+
+
+def test_mariadb_links_by_gtid_when_the_service_says_so() -> None:
+    desired = replace(DESIRED, service_method="gtid")
+    assert plan_link(mariadb(records=mariadb_seed()), desired).method == "gtid"
+    assert plan_link(mariadb(records=mariadb_seed(start=S.to_result())), desired).method == "position"
+
+
+def test_mariadb_that_has_applied_something_since_its_seed_is_refused() -> None:
+    moved = plan_link(mariadb(records=mariadb_seed(), applied="0-7-25"), DESIRED)
+    assert (moved.row, moved.verb) == (8, "refuse")
+    assert plan_link(mariadb(records=mariadb_seed(), applied="0-7-20"), DESIRED).verb == "link"
+    assert plan_link(mariadb(records=mariadb_seed(applied="0-3-3"), applied="0-3-3"), DESIRED).verb == "link"
+
+
+def test_mariadb_is_told_apart_by_server_id() -> None:
+    other = replace(RUNNING, source_id=8, source_uuid=None)
+    assert plan_link(mariadb(channels=(other,)), DESIRED).row == 9
+    assert plan_link(mariadb(channels=(replace(other, source_id=7),)), DESIRED).row == 16
+
+
+def test_a_running_link_says_so_when_the_coordinates_given_are_ahead() -> None:
+    ahead = Start(Coordinates("binlog.000009", 4), origin="explicit")
+    plan = plan_link(current(RUNNING, records=with_link()), replace(DESIRED, explicit=ahead))
+    assert [finding.rule for finding in plan.findings] == ["link.coordinates_ahead"] and not plan.changed
+
+
+@pytest.mark.parametrize(
+    ("at", "files", "gap"),
+    [
+        (Coordinates("b.000002", 4), {"b.000002": 4}, False),
+        (Coordinates("b.000001", 4), {"b.000002": 4}, True),
+        (Coordinates("b.000002", 5), {"b.000002": 4}, True),
+        (Coordinates("b.000002", 5), {}, True),
+        (None, {"b.000002": 4}, True),
+    ],
+)
+def test_log_gap(at: Coordinates | None, files: dict, gap: bool) -> None:
+    assert (log_gap(at, files) is not None) == gap
+
+
+@pytest.mark.parametrize(
+    ("wanted", "oldest", "domain"),
+    [("0-1-25", "[0-1-20]", None), ("0-1-15", "[0-1-20]", "0"), ("0-1-25", "[0-1-20,3-2-7]", "3"), ("0-1-25,3-2-7", "[3-2-7]", None), ("", "[]", None)],
+)
+def test_mariadb_gap(wanted: str, oldest: str, domain: str | None) -> None:
+    assert mariadb_gap(wanted, oldest) == domain
+
+
+def test_broken_sees_what_does_not_heal() -> None:
+    assert broken(current(replace(RUNNING, receiver="connecting", receiver_error=error(2003))), DESIRED) is None
+    assert broken(current(replace(RUNNING, receiver="stopped", receiver_error=error(1236))), DESIRED).row == 19
+    assert broken(current(replace(RUNNING, applier="stopped", applier_error=error(1062))), DESIRED).row == 20

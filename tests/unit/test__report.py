@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: 2026 The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report: documents out of results, a table, and files that many workers write."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import stat
+
+import pytest
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _report
+from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import ToolError
+from ansible_collections.datain.azure_mysql.plugins.module_utils._run import run
+
+LINK = {
+    "state": "running",
+    "method": "position",
+    "lag_seconds": 0,
+    "applied": {"file": "binlog.000003", "position": 15524},
+    "receiver_error": None,
+    "applier_error": None,
+}
+NOW = "2026-11-21T10:00:00+00:00"
+
+
+def document(name="shop", now=NOW, service="mysql_flexible_server", source="shop-db", **given):
+    return _report.normalise(name, {"role": "replica", **given}, now, service=service, source=source)
+
+
+def link(**more):
+    return {"link": {**LINK, **more}}
+
+
+def write(folder, *args, check_mode=False, **more):
+    return _report.report(str(folder), document(*args, **more), check_mode=check_mode)
+
+
+# Documents
+
+
+def test_every_key_is_there_and_nothing_else():
+    assert set(document()) == set(_report._BLANK)
+    assert document()["schema_version"] == 1
+
+
+def test_a_link_that_was_only_read():
+    made = document(plan={"replica": {"version": "8.0.33", **link()}, "changed": False})
+    assert (made["state"], made["method"], made["lag_seconds"], made["applied"]) == ("running", "position", 0, "binlog.000003:15524")
+    assert (made["version"], made["changed"], made["error"]) == ("8.0.33", False, None)
+
+
+def test_what_was_done_counts_after_what_was_planned():
+    made = document(
+        plan={"plan": {"work": True}, **link(state="absent", lag_seconds=None), "findings": [{"rule": "a"}], "summary": {"ready": True}},
+        results=[{"changed": True, "actions": [{"action": "load"}]}, {"skipped": True}, {}, {"changed": True, "actions": [{"action": "start"}], **link()}],
+    )
+    assert made["state"] == "running"
+    assert [action["action"] for action in made["actions"]] == ["load", "start"]
+    assert (made["changed"], made["findings"], made["summary"]) == (True, [{"rule": "a"}], {"ready": True})
+
+
+def test_an_absent_link():
+    assert document(plan={"replica": {"link": dict.fromkeys(LINK) | {"state": "absent"}}})["state"] == "absent"
+
+
+def test_a_link_by_gtid():
+    assert document(plan=link(method="gtid", gtid_executed="0-1-7"))["applied"] == "0-1-7"
+
+
+def test_a_failure():
+    made = document(plan={"failed": True, "msg": "something is in the way"})
+    assert (made["state"], made["error"]) == ("failed", "something is in the way")
+
+
+def test_an_error_of_the_link():
+    made = document(plan=link(state="connection_error", receiver_error={"code": 1045, "message": "Access denied"}))
+    assert (made["state"], made["error"]) == ("connection_error", "1045: Access denied")
+
+
+def test_a_source():
+    source = {"version": "8.0.33", "coordinates": {"file": "binlog.000003", "position": 4}, "replicas": [{}, {}]}
+    made = document(role="source", service=None, source=None, plan={"source": source})
+    assert (made["state"], made["log_end"], made["replicas"], made["version"]) == ("ready", "binlog.000003:4", 2, "8.0.33")
+
+
+def test_keys_of_the_schema_count_as_they_are():
+    assert document(state="stopped", source="elsewhere", host="ignored", schema_version=9)["source"] == "elsewhere"
+    assert document(host="ignored")["host"] == "shop"
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"plan": None}, {"plan": "text"}, {"results": "text"}, {"results": [None, 7, []]}, {"plan": {"link": "text", "plan": 3, "findings": 4}}]
+)
+def test_odd_results(odd):
+    assert document(**odd)["state"] == "unknown"
+
+
+# The table
+
+
+def test_table():
+    lines = _report.table([document(plan=link()), document("b", plan={"failed": True, "msg": "x\x1b[31m\ny " * 30})])
+    assert lines[0].split() == ["replica", "source", "service", "state", "method", "lag", "applied", "error"]
+    assert lines[2].split() == ["shop", "shop-db", "mysql_flexible", "running", "position", "0", "s", "binlog.000003:15524", "-"]
+    assert all(len(line) <= 100 and line.isprintable() for line in lines)
+    assert any(line.startswith("    error: x") for line in lines)
+
+
+def test_a_lag_that_is_unknown_is_not_zero():
+    assert " 0 s " not in _report.table([document(plan=link(lag_seconds=None))])[2]
+
+
+@pytest.mark.parametrize("length", [1, 20, 80, 300])
+def test_a_table_is_never_wider_than_a_screen(length):
+    name = "n" * length
+    made = document(name, source=name, plan=link(method="gtid", gtid_executed="uuid:1-" + "7" * length))
+    source = document(name + "s", role="source", service=None, source=None, plan={"source": {"version": "10.11.5-MariaDB-log" + name}})
+    assert all(len(line) <= 100 for line in _report.table([made, source]))
+
+
+def test_both_kinds():
+    text = "\n".join(_report.table([document("a", role="source"), document("b")]))
+    assert text.index("replica") < text.index("version")
+
+
+# Files
+
+
+def test_files(tmp_path):
+    folder = tmp_path / "deep" / "report"
+    result = write(folder, plan=link())
+    assert result["changed"] and result["file"] == str(folder / "report.json")
+    whole = json.loads((folder / "report.json").read_text())
+    assert whole == {"schema_version": 1, "at": NOW, "hosts": [result["document"]]}
+    assert (folder / "report.txt").read_text().splitlines() == result["table"]
+    for path in folder.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {path.name for path in folder.rglob("*")} == {".lock", "hosts", "shop.json", "report.json", "report.txt"}
+
+
+def test_a_second_time_nothing_is_changed(tmp_path):
+    write(tmp_path, plan=link())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    result = write(tmp_path, now="2027-01-01T00:00:00+00:00", plan=link())
+    assert not result["changed"]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_what_moves_by_itself_is_written_but_is_no_change(tmp_path):
+    write(tmp_path, plan={**link(), "changed": True, "actions": [{"action": "start"}]})
+    result = write(tmp_path, plan=link(lag_seconds=9, applied={"file": "binlog.000009", "position": 9}))
+    assert not result["changed"]
+    assert "binlog.000009:9" in (tmp_path / "report.txt").read_text()
+    assert write(tmp_path, plan=link(state="off"))["changed"]
+
+
+def test_hosts_come_together_and_stay(tmp_path):
+    write(tmp_path, "b", plan=link())
+    table = write(tmp_path, "a", plan=link())["table"]
+    assert [line.split()[0] for line in table[2:]] == ["a", "b"]
+    assert write(tmp_path, "b", plan=link())["table"] == table, "a limited run leaves the others where they were"
+
+
+def test_check_mode_writes_nothing(tmp_path):
+    folder = tmp_path / "report"
+    result = write(folder, check_mode=True, plan=link())
+    assert result["changed"] and len(result["table"]) == 3
+    assert not folder.exists()
+    write(folder, "a", plan=link())
+    before = sorted(tmp_path.rglob("*"))
+    assert len(write(folder, check_mode=True, plan=link())["table"]) == 4
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["../../escape", "a/b", "..", ".hidden", "spaces in it", "üñï", "n" * 80])
+def test_names_stay_in_the_folder(tmp_path, name):
+    folder = tmp_path / "report"
+    write(folder, name, plan=link())
+    assert write(folder, name, plan=link())["changed"] is False
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    assert len(list((folder / "hosts").iterdir())) == 1
+    assert json.loads((folder / "report.json").read_text())["hosts"][0]["host"] == name
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"host": "x"}', '{"schema_version": 2, "host": "x"}'])
+def test_a_file_that_is_no_report_is_left_out_and_told(tmp_path, text):
+    write(tmp_path, plan=link())
+    (tmp_path / "hosts" / "other.json").write_text(text)
+    warnings = []
+    result = _report.report(str(tmp_path), document(plan=link()), check_mode=False, warn=warnings.append)
+    assert len(result["table"]) == 3 and "other.json" in warnings[0]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ToolError) as caught:
+        write(tmp_path / "file", plan=link())
+    assert "datain_report_dir" in caught.value.hint
+
+
+def _worker(arguments):
+    folder, number = arguments
+    for _turn in range(5):
+        _report.report(folder, document(f"host-{number}", plan=link(lag_seconds=_turn)), check_mode=False)
+
+
+def test_many_workers(tmp_path):
+    with multiprocessing.get_context("fork").Pool(8) as pool:
+        pool.map(_worker, [(str(tmp_path), number) for number in range(16)], chunksize=1)
+    whole = json.loads((tmp_path / "report.json").read_text())
+    assert [item["host"] for item in whole["hosts"]] == sorted(f"host-{number}" for number in range(16))
+    assert {item["lag_seconds"] for item in whole["hosts"]} == {4}
+    assert not list(tmp_path.rglob(".report-*"))
+
+
+# The capability
+
+
+def test_run(tmp_path):
+    parameters = {"report_dir": str(tmp_path), "name": "shop", "document": {"role": "replica", 7: {1, 2}}, "service": None, "source_name": "shop-db"}
+    result = run(_report.CAPABILITY, parameters, check_mode=False, diff=True)
+    assert result["changed"] and result["document"]["source"] == "shop-db"
+    assert "login_host" not in _report.CAPABILITY.argument_spec
+    assert run(_report.CAPABILITY, {**parameters, "name": " "}, check_mode=False, diff=True)["failed"]

@@ -1,0 +1,641 @@
+# SPDX-FileCopyrightText: 2026 The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every rule of the prerequisites, shown a pair that keeps it and one that breaks it. No server is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _prerequisites, _rule
+from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
+from ansible_collections.datain.azure_mysql.plugins.module_utils._facts import (
+    Account,
+    BinlogEnd,
+    Certificate,
+    Desired,
+    Facts,
+    Grants,
+    Named,
+    ObjectGroup,
+    Side,
+    TableGroup,
+    Unread,
+)
+from ansible_collections.datain.azure_mysql.plugins.module_utils._model import Channel, Coordinates, Identity
+from ansible_collections.datain.azure_mysql.plugins.module_utils._procedures import Procedures
+from ansible_collections.datain.azure_mysql.plugins.module_utils._rule import judge
+from ansible_collections.datain.azure_mysql.plugins.module_utils._services import SERVICES
+
+TODAY = datetime.date(2026, 11, 21)
+UUIDS = ("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")
+
+# A pair that keeps every rule.
+BOTH = {
+    "version": "8.0.33",
+    "log_bin": "ON",
+    "binlog_format": "ROW",
+    "binlog_row_image": "FULL",
+    "binlog_row_value_options": "",
+    "binlog_checksum": "CRC32",
+    "binlog_transaction_compression": "OFF",
+    "binlog_encryption": "OFF",
+    "binlog_expire_logs_seconds": "2592000",
+    "expire_logs_days": "0",
+    "log_replica_updates": "ON",
+    "gtid_mode": "OFF",
+    "enforce_gtid_consistency": "OFF",
+    "gtid_executed": "",
+    "gtid_purged": "",
+    "lower_case_table_names": "1",
+    "sql_mode": "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION",
+    "time_zone": "SYSTEM",
+    "system_time_zone": "UTC",
+    "character_set_server": "utf8mb4",
+    "collation_server": "utf8mb4_0900_ai_ci",
+    "explicit_defaults_for_timestamp": "ON",
+    "transaction_isolation": "REPEATABLE-READ",
+    "innodb_strict_mode": "ON",
+    "innodb_page_size": "16384",
+    "max_allowed_packet": "67108864",
+    "tls_version": "TLSv1.2,TLSv1.3",
+    "have_ssl": "YES",
+    "general_log": "OFF",
+    "slow_query_log": "OFF",
+    "long_query_time": "10.000000",
+    "log_output": "FILE",
+    "read_only": "OFF",
+}
+SOURCE: dict[str, str] = {}
+REPLICA = {
+    "log_bin_trust_function_creators": "ON",
+    "sql_generate_invisible_primary_key": "OFF",
+    "relay_log_recovery": "ON",
+    "event_scheduler": "ON",
+    "sync_master_info": "1",
+    "sync_relay_log_info": "1",
+}
+PROCEDURES = {"change_master": 7, "change_master_with_gtid": 5, "start": 0, "stop": 0, "remove_master": 0}
+EVERYTHING = Grants(frozenset({"ALL PRIVILEGES"}), may_grant=True)
+ACCOUNT = Account("datain", "%", "ANY", "mysql_native_password")
+CA = Certificate("f" * 64, True, "CN=lab", datetime.datetime(2036, 1, 1, tzinfo=datetime.UTC))
+
+
+def table(name: str = "item", **more: Any) -> TableGroup:
+    group = TableGroup("BASE TABLE", "InnoDB", "utf8mb4_0900_ai_ci", True, Named(1, (("shop", name),)))
+    return replace(group, **more)
+
+
+def objects(kind: str, definer: str = "dba@%", state: str = "") -> ObjectGroup:
+    return ObjectGroup(kind, definer, state, Named(1, (("shop", f"an_{kind}"),)))
+
+
+def channel(**more: Any) -> Channel:
+    values = {name.name: None for name in dataclasses.fields(Channel)}
+    values.update(
+        name="",
+        source_host="db.example.com",
+        source_port=3306,
+        source_user="datain",
+        source_id=1,
+        source_uuid=UUIDS[0],
+        receiver="running",
+        applier="running",
+        read=Coordinates("binlog.000003", 400),
+        applied=Coordinates("binlog.000003", 400),
+        relay_file="relay.000002",
+        relay_position=400,
+        lag=0,
+        tls=True,
+        by_gtid=False,
+    )
+    return Channel(**{**values, **more})
+
+
+def record(**more: Any) -> dict[str, Any]:
+    return {"identities": {"source": {"server_id": 1, "server_uuid": UUIDS[0]}, "replica": {"server_id": 2, "server_uuid": UUIDS[1]}}, **more}
+
+
+def make(
+    source: Mapping[str, str | None] | None = None,
+    replica: Mapping[str, str | None] | None = None,
+    s: Mapping[str, Any] | None = None,
+    r: Mapping[str, Any] | None = None,
+    d: Mapping[str, Any] | None = None,
+    f: Mapping[str, Any] | None = None,
+    service: str = "mysql_flexible_server",
+) -> Facts:
+    """Facts of a good pair, changed: variables of either side, fields of either side, of what is desired, and of the facts."""
+    chosen = SERVICES[service]
+    sides = []
+    for number, (label, own, variables, fields) in enumerate((("source", SOURCE, source, s), ("replica", REPLICA, replica, r)), 1):
+        merged = {**BOTH, **own, "server_id": str(number), "server_uuid": UUIDS[number - 1], **(variables or {})}
+        values: dict[str, Any] = {
+            "label": f"{label} host:3306",
+            "flavour": chosen.flavour,
+            "version": (8, 0, 33) if chosen.flavour == "mysql" else (10, 11, 5),
+            "identity": Identity(number, UUIDS[number - 1] if chosen.flavour == "mysql" else None),
+            "tls": {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384"},
+            "variables": {name: value for name, value in merged.items() if value is not None},
+            "grants": EVERYTHING,
+            "channels": (),
+            "binlog": BinlogEnd(Coordinates("binlog.000003", 400), None),
+            "binlog_files": {"binlog.000002": 900, "binlog.000003": 400},
+            "schemas": ("shop",),
+            "tables": (table(),),
+            "objects": (objects("view"),),
+            "attached": [],
+            "replication_accounts": (ACCOUNT,),
+            "procedures": Procedures(PROCEDURES),
+            "data": {},
+            "records": {},
+            "collations": frozenset({"utf8mb4_0900_ai_ci"}),
+            "accounts": (Account("dba", "%"),),
+            "ignored_tables": "mysql.%",
+            **(fields or {}),
+        }
+        values.setdefault("dialect", dialect_for(values["flavour"], values["version"]))
+        sides.append(Side(**values))
+    wanted = {"link_host": "db.example.com", "link_ca": "PEM", "replication_user": "datain", "replication_password": "p" * 20, **(d or {})}
+    return Facts(sides[0], sides[1], Desired(service=chosen, **wanted), **{"certificates": (CA,), "today": TODAY, **(f or {})})
+
+
+def linked(receiver: str = "running", **more: Any) -> dict[str, Any]:
+    return {"channels": (channel(receiver=receiver, **more),)}
+
+
+def rights(*names: str, may_grant: bool = True) -> Grants:
+    return Grants(frozenset(names), may_grant=may_grant)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One rule and what it is shown.
+
+    :param broken: facts that break it
+    :param kept: facts that keep it; the good pair if not given
+    :param objects: what the finding must name
+    """
+
+    rule: str
+    broken: dict[str, Any]
+    kept: dict[str, Any] = field(default_factory=dict)
+    severity: str | None = None
+    objects: tuple[str, ...] | None = None
+
+
+GTID = {"source": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}, "replica": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}}
+
+
+def gtid(source: Mapping[str, str] | None = None, replica: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    return {"source": {**GTID["source"], **(source or {})}, "replica": {**GTID["replica"], **(replica or {})}, "d": {"method": "gtid"}, **more}
+
+
+AZURE = {
+    "sku": {"tier": "GeneralPurpose"},
+    "highAvailability": {"mode": "Disabled"},
+    "network": {"publicNetworkAccess": "Enabled"},
+    "backup": {"geoRedundantBackup": "Disabled"},
+    "storage": {"autoGrow": "Enabled"},
+}
+
+
+def azure(**changes: Any) -> dict[str, Any]:
+    return {"d": {"azure_server": {**AZURE, **changes}}}
+
+
+def alike(name: str, other: str, *more: dict[str, Any]) -> list[Case]:
+    return [Case(f"variables.{name}", {"replica": {name: other}}), *(Case(f"variables.{name}", {"replica": {name: other}}, kept) for kept in more)]
+
+
+OFF_TRUST = {"log_bin_trust_function_creators": "OFF"}
+NO_SUPER = rights("SELECT", "EXECUTE")
+
+CASES: tuple[Case, ...] = (
+    Case("connection.source", {"s": {"variables": Unread("log in: refused", "check the password")}}),
+    Case("connection.replica", {"r": {"variables": Unread("log in: refused")}}),
+    Case("connection.source_tls", {"s": {"tls": None}}),
+    Case("connection.source_tls", {"s": {"tls": {"version": "TLSv1.1", "cipher": "x"}}}, {"s": {"tls": {"version": "TLSv1.2", "cipher": "x"}}}),
+    Case("connection.replica_tls", {"r": {"tls": None}}),
+    Case("version.flavour", {"s": {"flavour": "mariadb"}}),
+    Case("version.flavour", {"service": "mariadb_server", "r": {"flavour": "mysql"}}, {"service": "mariadb_server"}),
+    Case("version.supported", {"s": {"version": (5, 6, 51)}}, {"s": {"version": (5, 7, 0)}}),
+    Case("version.supported", {"s": {"version": (10, 1, 48)}, "service": "mariadb_server"}, {"s": {"version": (10, 2, 0)}, "service": "mariadb_server"}),
+    Case("version.pair", {"s": {"version": (5, 7, 44)}}, {"s": {"version": (8, 0, 15)}}, severity="warning"),
+    Case("version.pair", {"s": {"version": (10, 6, 1)}, "service": "mariadb_server"}, {"service": "mariadb_server"}, severity="error"),
+    Case("version.direction", {"s": {"version": (8, 4, 0)}}, {"s": {"version": (5, 7, 44)}}),
+    Case("version.direction", {"s": {"version": (9, 4, 0)}, "r": {"version": (8, 4, 5)}}, {"s": {"version": (9, 4, 0)}, "r": {"version": (9, 7, 0)}}),
+    Case("version.patch", {"s": {"version": (8, 0, 40)}}, {"s": {"version": (8, 0, 15)}}),
+    Case("version.jump", {"s": {"version": (5, 6, 51)}}, {"s": {"version": (5, 7, 44)}}),
+    Case("binlog.enabled", {"source": {"log_bin": "OFF"}}),
+    Case("binlog.format", {"source": {"binlog_format": "STATEMENT"}}, severity="error"),
+    Case("binlog.format", {"source": {"binlog_format": "MIXED"}}, {"source": {"binlog_format": None}}, severity="warning"),
+    Case("binlog.row_image", {"source": {"binlog_row_image": "MINIMAL"}}),
+    Case("binlog.row_value_options", {"source": {"binlog_row_value_options": "PARTIAL_JSON"}}),
+    Case("binlog.checksum", {"source": {"binlog_checksum": "SHA3"}}, {"source": {"binlog_checksum": "NONE"}}),
+    Case(
+        "binlog.compression",
+        {"source": {"binlog_transaction_compression": "ON"}, "r": {"version": (8, 0, 19)}},
+        {"source": {"binlog_transaction_compression": "ON"}},
+    ),
+    Case(
+        "binlog.compression",
+        {"service": "mariadb_server", "source": {"log_bin_compress": "ON"}, "r": {"version": (10, 2, 2)}},
+        {"service": "mariadb_server", "source": {"log_bin_compress": "ON"}},
+    ),
+    Case("binlog.encryption", {"source": {"binlog_encryption": "ON"}}, severity="info"),
+    Case("binlog.retention", {"source": {"binlog_expire_logs_seconds": "3600"}}, {"source": {"binlog_expire_logs_seconds": "0"}}),
+    Case(
+        "binlog.retention", {"source": {"binlog_expire_logs_seconds": "86400"}}, {"source": {"binlog_expire_logs_seconds": "86400"}, "d": {"retention": 86400}}
+    ),
+    Case(
+        "binlog.retention",
+        {"source": {"binlog_expire_logs_seconds": "0", "azure_server_name": "other"}},
+        {"source": {"binlog_expire_logs_seconds": "604800", "azure_server_name": "other"}},
+    ),
+    Case(
+        "binlog.retention",
+        {"s": {"version": (5, 7, 44)}, "source": {"binlog_expire_logs_seconds": None, "expire_logs_days": "1"}},
+        {"s": {"version": (5, 7, 44)}, "source": {"binlog_expire_logs_seconds": None, "expire_logs_days": "7"}},
+    ),
+    Case("binlog.size_limit", {"source": {"max_binlog_total_size": "1073741824"}}),
+    Case(
+        "binlog.filters",
+        {"s": {"binlog": BinlogEnd(None, None, without=("shop",))}},
+        {"s": {"binlog": BinlogEnd(None, None, without=("other",))}},
+        objects=("shop",),
+    ),
+    Case("binlog.filters", {"s": {"binlog": BinlogEnd(None, None, only=("other",))}}, {"s": {"binlog": BinlogEnd(None, None, only=("shop",))}}),
+    Case(
+        "binlog.filters",
+        {"s": {"binlog": BinlogEnd(None, None, without=("b",))}, "d": {"schemas": ("a", "b")}},
+        {"s": {"binlog": BinlogEnd(None, None, without=("b",))}, "d": {"schemas": ("a",)}},
+    ),
+    Case("binlog.position_kept", {"r": linked("stopped", read=Coordinates("binlog.000001", 4))}, {"r": linked("stopped")}),
+    Case("binlog.coordinates_present", {"d": {"coordinates": Coordinates("binlog.000001", 4)}}, {"d": {"coordinates": Coordinates("binlog.000002", 900)}}),
+    Case("binlog.coordinates_present", {"d": {"coordinates": Coordinates("binlog.000003", 401)}}, {"d": {"coordinates": Coordinates("binlog.000003", 400)}}),
+    Case("server_id.zero", {"s": {"identity": Identity(0, UUIDS[0])}}),
+    Case("server_id.duplicate", {"s": {"identity": Identity(2, UUIDS[0])}}),
+    Case("server_id.duplicate", {"d": {"siblings": (3, 2)}}, {"d": {"siblings": (3, 4)}}),
+    Case("uuid.duplicate", {"s": {"identity": Identity(1, UUIDS[1])}}),
+    Case("source.is_replica", {"s": {"channels": (channel(),)}, "source": {"log_replica_updates": "OFF"}}, {"s": {"channels": (channel(),)}}),
+    Case("source.chain_runs", {"s": {"channels": (channel(applier="stopped"),)}}, {"s": {"channels": (channel(),)}}),
+    Case("source.replica_count", {"service": "mysql_data_sync", "s": {"attached": [{}] * 5}}, {"service": "mysql_data_sync", "s": {"attached": [{}] * 4}}),
+    Case(
+        "source.replica_count",
+        {"service": "mysql_data_sync", "s": {"attached": [{}] * 6}, "r": linked()},
+        {"service": "mysql_data_sync", "s": {"attached": [{}] * 5}, "r": linked()},
+    ),
+    Case("gtid.modes", {"source": {"gtid_mode": "ON"}}, {"source": {"gtid_mode": "OFF_PERMISSIVE"}}),
+    Case("gtid.modes", {"replica": {"gtid_mode": "ON"}}, gtid()),
+    Case("gtid.mode", gtid({"gtid_mode": "ON_PERMISSIVE"}), gtid()),
+    Case("gtid.consistency", gtid({"enforce_gtid_consistency": "WARN"}), gtid()),
+    Case(
+        "gtid.purged_gap",
+        gtid({"gtid_purged": f"{UUIDS[0]}:1-9"}, {"gtid_executed": f"{UUIDS[0]}:1-5"}, r=linked(by_gtid=True)),
+        gtid({"gtid_purged": f"{UUIDS[0]}:1-9"}, {"gtid_executed": f"{UUIDS[0]}:1-20"}, r=linked(by_gtid=True)),
+    ),
+    Case(
+        "gtid.errant",
+        gtid({}, {"gtid_executed": f"{UUIDS[0]}:1-5,{UUIDS[1]}:1-3"}, r=linked(by_gtid=True)),
+        gtid({}, {"gtid_executed": f"{UUIDS[0]}:1-5"}, r=linked(by_gtid=True)),
+        objects=(UUIDS[1],),
+    ),
+    Case("variables.lower_case_table_names", {"source": {"lower_case_table_names": "0"}}),
+    Case("variables.max_allowed_packet", {"replica": {"max_allowed_packet": "1048576"}}, {"replica": {"max_allowed_packet": "1073741824"}}),
+    Case(
+        "variables.log_bin_trust_function_creators",
+        {"replica": OFF_TRUST, "s": {"objects": (objects("trigger"),)}, "r": {"grants": NO_SUPER}},
+        {"s": {"objects": (objects("trigger"),)}},
+        severity="error",
+    ),
+    Case(
+        "variables.log_bin_trust_function_creators",
+        {"replica": OFF_TRUST, "s": {"objects": (objects("function"),)}, "r": {"grants": NO_SUPER}, "d": {"seed": "external"}},
+        {"replica": OFF_TRUST, "s": {"objects": (objects("function"),)}},
+        severity="warning",
+    ),
+    *alike("sql_mode", "ANSI_QUOTES", {"replica": {"sql_mode": "no_engine_substitution,STRICT_TRANS_TABLES"}}),
+    *alike("time_zone", "Europe/Amsterdam", {"replica": {"time_zone": "+00:00"}}),
+    *alike("character_set_server", "latin1", {"source": {"character_set_server": "utf8"}, "replica": {"character_set_server": "utf8mb3"}}),
+    *alike("collation_server", "utf8mb4_bin"),
+    *alike("explicit_defaults_for_timestamp", "OFF"),
+    *alike("transaction_isolation", "READ-COMMITTED", {"source": {"transaction_isolation": None, "tx_isolation": "REPEATABLE-READ"}}),
+    *alike("innodb_strict_mode", "OFF"),
+    *alike("innodb_page_size", "8192"),
+    Case(
+        "rights.source_status",
+        {"s": {"grants": rights("PROCESS")}},
+        {"s": {"grants": rights("PROCESS", "REPLICATION CLIENT")}},
+        objects=("REPLICATION CLIENT",),
+    ),
+    Case(
+        "rights.source_status",
+        {"service": "mariadb_server", "s": {"grants": rights("PROCESS", "SUPER")}},
+        {"service": "mariadb_server", "s": {"grants": rights("PROCESS", "BINLOG MONITOR")}},
+    ),
+    Case("rights.source_accounts", {"s": {"grants": rights("CREATE USER")}}, {"s": {"grants": rights("CREATE USER", "REPLICATION SLAVE")}}),
+    Case("rights.source_accounts", {"s": {"grants": rights("CREATE USER", "REPLICATION SLAVE", may_grant=False)}}),
+    Case("rights.source_settings", {"s": {"grants": rights("SELECT")}}, {"s": {"grants": rights("SYSTEM_VARIABLES_ADMIN")}}),
+    Case(
+        "rights.source_dump",
+        {"s": {"grants": rights("SELECT", "SHOW VIEW", "TRIGGER", "RELOAD")}},
+        {"s": {"grants": rights("SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "RELOAD")}},
+        objects=("EVENT",),
+    ),
+    Case("rights.replica_status", {"r": {"grants": rights("SELECT")}}, {"r": {"grants": rights("REPLICATION CLIENT")}}),
+    Case(
+        "rights.replica_status",
+        {"service": "mariadb_server", "r": {"grants": rights("BINLOG MONITOR")}},
+        {"service": "mariadb_server", "r": {"grants": rights("SLAVE MONITOR")}},
+    ),
+    Case("rights.replica_execute", {"r": {"grants": rights("SELECT")}}, {"r": {"grants": Grants(schemas=(("mysql", frozenset({"EXECUTE"})),))}}),
+    Case("rights.replica_load", {"r": {"grants": rights("SELECT", "INSERT")}}),
+    Case("replica.relay_log_recovery", {"replica": {"relay_log_recovery": "OFF"}}),
+    Case("replica.procedures", {"r": {"procedures": Procedures({})}}),
+    Case("replica.procedures", {"r": {"procedures": Procedures({**PROCEDURES, "change_master": 6, "change_master_with_gtid": 9})}}),
+    Case(
+        "replica.procedures",
+        {"r": {"procedures": Procedures({k: v for k, v in PROCEDURES.items() if k != "change_master"})}, "d": {"method": "position"}},
+        {"r": {"procedures": Procedures({k: v for k, v in PROCEDURES.items() if k != "change_master"})}},
+    ),
+    Case("replica.channels", {"r": linked(source_uuid=UUIDS[1])}, {"r": linked()}),
+    Case("replica.channels", {"r": {"channels": (channel(), channel(name="other"))}}, {"r": {"channels": (channel(source_uuid=None, source_id=0),)}}),
+    Case("replica.channels", {"r": {"channels": (channel(source_uuid=None, source_id=0, source_host="elsewhere"),)}}),
+    Case("replica.read_only", {"replica": {"read_only": "ON"}}, {"replica": {"read_only": "ON"}, "r": linked()}),
+    Case("replica.filter", {"r": {"ignored_tables": ""}}, {"r": {"ignored_tables": "sys.%, mysql.%"}}),
+    Case(
+        "replica.sync_info",
+        {"service": "mariadb_server", "d": {"method": "position"}, "replica": {"sync_master_info": "10000"}},
+        {"service": "mariadb_server", "d": {"method": "position"}},
+    ),
+    Case("link.password_length", {"d": {"replication_password": "p" * 33}}, {"d": {"replication_password": "p" * 32}}),
+    Case("link.password_alphabet", {"d": {"replication_password": "pässword"}}, {"d": {"replication_password": "a'b\"c\\d"}}),
+    Case("link.without_tls", {"d": {"link_ca": ""}}),
+    Case("link.tls_demanded", {"d": {"link_ca": ""}}, {"d": {"link_ca": ""}, "s": {"replication_accounts": ()}}),
+    Case("link.tls_demanded", {"d": {"link_ca": ""}, "s": {"replication_accounts": ()}, "source": {"require_secure_transport": "ON"}}),
+    Case(
+        "link.plugin_needs_tls",
+        {"d": {"link_ca": ""}, "s": {"replication_accounts": (replace(ACCOUNT, plugin="caching_sha2_password"),)}},
+        {"d": {"link_ca": ""}},
+    ),
+    Case("link.tls_offered", {"s": {"tls": None}, "source": {"have_ssl": "DISABLED"}}, {"s": {"tls": None}}),
+    Case("link.tls_offered", {"s": {"tls": None}, "source": {"have_ssl": None}}, {"s": {"tls": None}, "source": {"have_ssl": None, "ssl_cert": "cert.pem"}}),
+    Case("link.tls_version", {"source": {"tls_version": "TLSv1,TLSv1.1"}}, severity="error"),
+    Case("link.tls_version", {"source": {"tls_version": "TLSv1.1"}, "replica": {"tls_version": "TLSv1.1,TLSv1.2"}}, severity="warning"),
+    Case("link.ca", {"f": {"certificate_problem": "link_ca is cut off", "certificates": ()}}, severity="error"),
+    Case("link.ca", {"f": {"certificates": (Certificate("f" * 64, False),)}}, severity="warning"),
+    Case("link.ca_ends", {"f": {"certificates": (replace(CA, ends=datetime.datetime(2026, 11, 20, tzinfo=datetime.UTC)),)}}, severity="error"),
+    Case("link.ca_ends", {"f": {"certificates": (replace(CA, ends=datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)), CA)}}, severity="warning"),
+    Case("network.link_address", {"d": {"link_host": "127.0.0.1"}}, {"d": {"link_host": "8.8.8.8"}}),
+    Case("network.link_address", {"d": {"link_host": "dbhost"}}, {"d": {"link_host": "dbhost"}, "r": linked()}),
+    Case("network.port", {"d": {"link_port": 3307}}),
+    Case(
+        "secrets.server_logs", {"replica": {"general_log": "ON"}}, {"replica": {"general_log": "ON", "log_output": "NONE"}}, objects=("replica: general_log",)
+    ),
+    Case("secrets.server_logs", {"source": {"slow_query_log": "ON", "long_query_time": "0.000000"}}, {"source": {"slow_query_log": "ON"}}),
+    Case("secrets.server_logs", {"source": {"server_audit_logging": "ON"}}),
+    Case("azure.tier", {**azure(sku={"tier": "Basic"}), "service": "mariadb_server"}, {**azure(), "service": "mariadb_server"}),
+    Case("azure.high_availability", azure(highAvailability={"mode": "ZoneRedundant"}), azure()),
+    Case(
+        "azure.private_access",
+        azure(network={"publicNetworkAccess": "Disabled"}),
+        azure(network={"publicNetworkAccess": "Disabled", "delegatedSubnetResourceId": "/subnets/x"}),
+    ),
+    Case("azure.geo_backup", {"d": {**azure(backup={"geoRedundantBackup": "Enabled"})["d"], "method": "gtid"}}, {"d": {**azure()["d"], "method": "gtid"}}),
+    Case("azure.storage", azure(storage={"autoGrow": "Disabled"}), azure()),
+    Case("schema.requested", {"d": {"schemas": ("shop", "gone")}}, {"d": {"schemas": ("Shop",)}}, objects=("`gone`",)),
+    Case("schema.requested", {"s": {"schemas": ()}}),
+    Case("schema.system", {"d": {"schemas": ("mysql", "shop")}}, {"d": {"schemas": ("mysql_app",)}}, objects=("`mysql`",)),
+    Case(
+        "schema.engines",
+        {"s": {"tables": (table(), table("old", engine="MyISAM"))}},
+        {"s": {"tables": (table("v", kind="VIEW", engine=None), table("m", engine="MEMORY"))}},
+        objects=("`shop`.`old`",),
+    ),
+    Case("schema.memory_tables", {"s": {"tables": (table("m", engine="MEMORY"),)}}),
+    Case(
+        "schema.no_primary_key",
+        {"s": {"tables": (table("t`x,y", keyed=False),)}},
+        {"s": {"tables": (table("v", kind="VIEW", keyed=False), table("q", kind="SEQUENCE", keyed=False))}},
+        "warning",
+        ("`shop`.`t``x,y`",),
+    ),
+    Case("schema.no_primary_key", {"service": "mariadb_server", "s": {"tables": (table(keyed=False),)}}, {"service": "mariadb_server"}, "error"),
+    Case(
+        "schema.generated_invisible_primary_key",
+        {"replica": {"sql_generate_invisible_primary_key": "ON"}, "s": {"tables": (table(keyed=False),)}},
+        {"replica": {"sql_generate_invisible_primary_key": "ON"}},
+    ),
+    Case(
+        "schema.generated_invisible_primary_key",
+        {"replica": {"sql_generate_invisible_primary_key": "ON"}, "s": {"tables": (table(keyed=False),)}},
+        {"s": {"tables": (table(keyed=False),)}},
+    ),
+    Case("schema.collations", {"s": {"tables": (table(), table("u", collation="utf8mb4_uca1400_ai_ci"))}}, objects=("`shop`.`u`",)),
+    Case("schema.mariadb_only", {"s": {"tables": (table(kind="SYSTEM VERSIONED"),)}}),
+    Case("schema.definers", {"s": {"objects": (objects("view", "gone@localhost"),)}}, objects=("`shop`.`an_view`",)),
+    Case("schema.events", {"s": {"objects": (objects("event", state="ENABLED"),)}}, {"s": {"objects": (objects("event", state="SLAVESIDE_DISABLED"),)}}),
+    Case("schema.triggers", {"s": {"objects": (objects("trigger"),)}, "source": {"binlog_format": "STATEMENT"}}, {"s": {"objects": (objects("trigger"),)}}),
+    Case(
+        "schema.triggers",
+        {"s": {"objects": (objects("trigger"),)}, "replica": {"slave_run_triggers_for_rbr": "YES"}},
+        {"s": {"objects": (objects("trigger"),)}, "replica": {"slave_run_triggers_for_rbr": "NO"}},
+    ),
+    Case("replica.not_empty", {"r": {"data": {"shop": 3}}}, {"r": {"data": {"shop": 3}, **linked()}}, objects=("`shop`",)),
+    Case(
+        "replica.not_empty",
+        {"r": {"data": {"shop": 3}, "records": {"seed": record(phase="loading", schemas=["shop"], created=[])}}},
+        {"r": {"data": {"shop": 3}, "records": {"seed": record(phase="loading", created=["shop"])}}},
+    ),
+    Case(
+        "replica.not_empty",
+        {"r": {"data": {"shop": 3}, "records": {"seed": {**record(phase="complete", schemas=["shop"]), "identities": None}}}},
+        {"r": {"data": {"shop": 3}, "records": {"seed": record(phase="complete", schemas=["shop"])}}},
+    ),
+    Case(
+        "replica.not_empty",
+        {"r": {"data": {"shop": 3}, **linked(source_uuid=UUIDS[1])}},
+        {"r": {"data": {"shop": 3}, "records": {"link": record(phase="linked")}}},
+    ),
+)
+# What the controller cannot see: kept where a running link proves it, else unknown.
+PROVED = (
+    ("link.ca_matches", {"r": linked()}),
+    ("link.ca_matches", {"s": {"login_tls": "verify_ca", "login_ca": frozenset({"f" * 64})}}),
+    ("network.reachable", {"r": linked()}),
+    ("network.firewall", {"r": linked(), "service": "mariadb_server"}),
+)
+UNPROVED = (
+    ("link.ca_matches", {}),
+    ("link.ca_matches", {"s": {"login_tls": "verify_ca", "login_ca": frozenset({"e" * 64})}}),
+    ("network.reachable", {}),
+    ("network.link_address", {}),
+    ("network.link_address", {"d": {"link_host": "10.0.0.7"}}),
+    ("network.firewall", {"service": "mariadb_server"}),
+    ("azure.tier", {"service": "mariadb_server"}),
+    ("azure.high_availability", {"d": {"azure_server": {"highAvailability": ["hostile"], "name": "x"}}}),
+    ("azure.private_access", {"d": {"azure_server": {"network": "truncat"}}}),
+    ("azure.storage", {}),
+    ("link.tls_version", {"source": {"tls_version": None}}),
+    ("link.ca_ends", {"f": {"certificates": (Certificate("f" * 64, False),)}}),
+    ("schema.engines", {"s": {"tables": (table(engine=None),)}}),
+    ("binlog.retention", {"source": {"basedir": "/rdsdbbin/mysql"}}),
+)
+NOT_APPLICABLE = (
+    ("version.direction", {"s": {"flavour": "mariadb"}}),
+    ("version.patch", {"s": {"version": (5, 7, 44)}}),
+    ("version.jump", {"service": "mariadb_server"}),
+    ("uuid.duplicate", {"service": "mariadb_server"}),
+    ("source.is_replica", {}),
+    ("source.replica_count", {}),
+    ("binlog.position_kept", {}),
+    ("binlog.coordinates_present", {}),
+    ("gtid.modes", {"source": {"gtid_mode": None}}),
+    ("gtid.mode", {}),
+    ("gtid.purged_gap", gtid()),
+    ("gtid.errant", gtid()),
+    ("rights.source_dump", {"d": {"seed": "external"}, "s": {"grants": rights()}}),
+    ("rights.replica_load", {"r": {"grants": rights(), **linked()}}),
+    ("replica.sync_info", {"service": "mariadb_server"}),
+    ("replica.not_empty", {"d": {"seed": "external"}, "r": {"data": {"shop": 3}}}),
+    ("link.password_length", {"d": {"replication_password": ""}}),
+    ("link.tls_version", {"d": {"link_ca": ""}}),
+    ("link.plugin_needs_tls", {"d": {"link_ca": ""}, "s": {"replication_accounts": ()}}),
+    ("azure.tier", {}),
+    ("azure.high_availability", {"service": "mariadb_server"}),
+    ("azure.geo_backup", {}),
+    ("schema.mariadb_only", {"service": "mariadb_server"}),
+    ("variables.time_zone", {"source": {"time_zone": None}}),
+    ("variables.log_bin_trust_function_creators", {"replica": OFF_TRUST}),
+    ("network.link_address", {"d": {"link_host": ""}}),
+)
+
+
+def finding(rule: str, changes: dict[str, Any]) -> Any:
+    return judge(_prerequisites.BY_ID[rule], make(**changes))
+
+
+def by_rule(case: Any) -> str | None:
+    return case.rule if isinstance(case, Case) else None
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_rule)
+def test_broken(case: Case) -> None:
+    found = finding(case.rule, case.broken)
+    assert found.status == "failed", found
+    assert found.remedy and "{" not in found.remedy, "a finding says what mends it"
+    assert found.document and found.summary
+    assert case.severity in (None, found.severity)
+    assert case.objects in (None, found.objects)
+    assert found.object_count >= len(found.objects)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_rule)
+def test_kept(case: Case) -> None:
+    found = finding(case.rule, case.kept)
+    assert found.status == "passed", found
+    assert found.remedy is None
+    assert found.objects == ()
+
+
+@pytest.mark.parametrize(("rule", "changes"), PROVED)
+def test_proved(rule: str, changes: dict[str, Any]) -> None:
+    assert finding(rule, changes).status == "passed"
+
+
+@pytest.mark.parametrize(("rule", "changes"), UNPROVED)
+def test_unknown(rule: str, changes: dict[str, Any]) -> None:
+    assert finding(rule, changes).status == "unknown"
+
+
+@pytest.mark.parametrize(("rule", "changes"), NOT_APPLICABLE)
+def test_not_applicable(rule: str, changes: dict[str, Any]) -> None:
+    assert finding(rule, changes).status == "not_applicable"
+
+
+def test_every_rule_is_broken_once_and_kept_once() -> None:
+    rules = {rule.id for rule in _prerequisites.RULES}
+    judged = {case.rule for case in CASES}
+    cannot_fail = {"link.ca_matches", "network.reachable", "network.firewall"}
+    assert judged | cannot_fail == rules
+    assert cannot_fail == {rule for rule, _changes in PROVED} - judged
+    assert cannot_fail <= {rule for rule, _changes in UNPROVED}
+
+
+def test_ids_are_unique() -> None:
+    assert len(_prerequisites.BY_ID) == len(_prerequisites.RULES)
+
+
+@pytest.mark.parametrize("rule", _prerequisites.RULES, ids=lambda rule: rule.id)
+def test_entries_are_whole(rule: _rule.Rule) -> None:
+    assert rule.side in ("source", "replica", "pair")
+    assert rule.title[0].isupper() and not rule.title.endswith(".")
+    for service in SERVICES.values():
+        assert rule.severity_for(service) in _rule.SEVERITIES
+        assert "{" not in rule.document.format(service=service.document)
+    for need in rule.all_needs:
+        side, name = need.split(".")
+        assert side in ("source", "replica") and name in {field.name for field in dataclasses.fields(Side)}
+
+
+@pytest.mark.parametrize("rule", _prerequisites.RULES, ids=lambda rule: rule.id)
+def test_what_is_not_read_is_never_passed(rule: _rule.Rule) -> None:
+    for need in rule.all_needs:
+        side, name = need.split(".")
+        found = finding(rule.id, {side[0]: {name: Unread("a right is missing", "grant it")}})
+        assert (found.status, found.summary, found.remedy) == ("unknown", "a right is missing", "grant it"), need
+
+
+class Watched:
+    """Facts of one side that note which of their fields are looked at."""
+
+    def __init__(self, side: Side, name: str, seen: set[str]) -> None:
+        self.__dict__.update(side=side, name=name, seen=seen)
+
+    def __getattr__(self, field_name: str) -> Any:
+        self.seen.add(f"{self.name}.{field_name}")
+        value = getattr(type(self.side), field_name, None)
+        if callable(value):
+            self.seen.add(f"{self.name}.variables")
+        return getattr(self.side, field_name)
+
+
+MAYBE = {f.name for f in dataclasses.fields(Side) if f.type == "Maybe"}
+
+
+def looked_at(rule: _rule.Rule, changes: dict[str, Any]) -> set[str]:
+    facts = make(**changes)
+    seen: set[str] = set()
+    watched = replace(facts, source=Watched(facts.source, "source", seen), replica=Watched(facts.replica, "replica", seen))
+    rule.evaluate(watched)
+    return {fact for fact in seen if fact.partition(".")[2] in MAYBE}
+
+
+# These look at a fact and say themselves what it means that it was not read.
+SAYS_ITSELF = {
+    "connection.source": {"source.variables", "replica.procedures"},
+    "connection.replica": {"replica.variables", "replica.procedures"},
+}
+
+
+@pytest.mark.parametrize("case", [*CASES, *(Case(rule, changes) for rule, changes in (*PROVED, *UNPROVED, *NOT_APPLICABLE))], ids=by_rule)
+def test_a_rule_looks_only_at_what_it_needs(case: Case) -> None:
+    rule = _prerequisites.BY_ID[case.rule]
+    for changes in (case.broken, case.kept):
+        if _rule.unread(make(**changes), rule.all_needs):
+            continue
+        extra = looked_at(rule, changes) - set(rule.all_needs) - SAYS_ITSELF.get(rule.id, {"replica.procedures"})
+        assert not extra
+
+
+def test_the_good_pair_is_ready() -> None:
+    for service in ("mysql_flexible_server", "mysql_single_server", "mysql_data_sync"):
+        findings = _prerequisites.evaluate(make(service=service))
+        assert [found for found in findings if found.status == "failed"] == []
+        assert _prerequisites.summarise(findings)["ready"]
