@@ -25,7 +25,7 @@ import certificates
 import dress
 import fetch
 import process
-from layout import LabError, check_name, load, names, save, say, server_dir, servers_dir, write_private
+from layout import LabError, check_name, load, names, save, say, server_dir, servers_dir, states, write_private
 
 # What scripts may rely on; the rest of a state is the lab's own.
 SHOWN = ("name", "server", "flavour", "version", "service", "backend", "host", "port", "network_host", "network_port", "admin_user",
@@ -137,11 +137,10 @@ def _line(state):
 
 
 def list_(args):
-    states = [load(name) for name in names()]
     if args.json:
-        print(json.dumps([shown(state) for state in states], indent=1))
+        print(json.dumps([shown(state) for state in states()], indent=1))
     else:
-        for state in states:
+        for state in states():
             _line(state)
     return 0
 

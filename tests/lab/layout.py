@@ -82,10 +82,11 @@ def socket_path(name):
 
 
 def write_private(path, text):
-    fd = os.open(str(path) + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A name of its own: two commands that start at the same time write the same file.
+    fd, fresh = tempfile.mkstemp(prefix=".", dir=pathlib.Path(path).parent)
     with os.fdopen(fd, "w") as handle:
         handle.write(text)
-    os.rename(str(path) + ".new", path)
+    os.rename(fresh, path)
 
 
 def save(state):
@@ -98,6 +99,13 @@ def load(name):
         return json.loads((server_dir(name) / "server.json").read_text())
     except FileNotFoundError:
         raise LabError("no server called %s; there are: %s" % (name, ", ".join(names()) or "none")) from None
+
+
+def states():
+    """Every server's state; one that is taken down meanwhile is left out."""
+    for name in names():
+        with contextlib.suppress(LabError):
+            yield load(name)
 
 
 def names():
