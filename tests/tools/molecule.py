@@ -23,6 +23,7 @@ SCENARIOS = ROOT / "extensions" / "molecule"
 SHARED = "default"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 STEP = re.compile(r"^(?P<scenario>\S+) ➜ (?P<step>[a-z_]+): Executed: (?P<outcome>.*)$")
+EXCERPT = 8
 OPTIONAL = {"prepare", "cleanup", "side_effect"}
 
 
@@ -45,10 +46,19 @@ def molecule(names: list[str], environment: dict[str, str]) -> tuple[int, list[s
     return process.returncode, lines
 
 
+def said(lines: list[str]) -> list[str]:
+    """What Ansible printed of each task that failed; of a loop it says `failed`, not `fatal`."""
+    found: list[str] = []
+    for number, line in enumerate(lines):
+        if re.match(r"[│ ]*(fatal|failed): \[", line):
+            found += [line.lstrip("│ ")[:2000] for line in lines[number:number + EXCERPT]]
+    return found
+
+
 def judge(names: list[str], status: int, lines: list[str]) -> list[junit.Result]:
     """One result for each step of Molecule's report."""
     start = max((number for number, line in enumerate(lines) if line.startswith("DETAILS")), default=len(lines))
-    fatal = [line.lstrip("│ ")[:2000] for line in lines if "fatal: [" in line]
+    fatal = said(lines[:start])
     results = []
     reported = set()
     for line in lines[start:]:
