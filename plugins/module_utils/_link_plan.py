@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from . import _prerequisites, _seed, _source_plan
 from ._errors import Refused
-from ._link import LinkPlan, plan_link
+from ._link import plan_link
+from ._link_model import LinkPlan
 from ._model import Finding, Plan, Step
 from ._replica_info import link_result
 from ._replica_link import LINK_OPTIONS, WRONG_CA, link_work, read_link, request_from, wrong_certificate

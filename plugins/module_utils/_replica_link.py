@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from . import _advice, _procedures
 from ._connection import Connection, pem_certificates, pem_text
 from ._errors import CertificateError, ConnectError, InputError, Refused, Timeout
-from ._link import LinkCurrent, LinkDesired, LinkPlan, broken, plan_link
+from ._link import plan_link
+from ._link_channel import broken
+from ._link_model import LinkCurrent, LinkDesired, LinkPlan
 from ._model import Channel, Start
 from ._replica_info import link_result
 from ._run import SOURCE_OPTION, Capability, Context

@@ -8,14 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils._link import (
-    LinkCurrent,
-    LinkDesired,
-    broken,
-    log_gap,
-    mariadb_gap,
-    plan_link,
-)
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link import plan_link
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link_channel import broken
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link_model import LinkCurrent, LinkDesired
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link_start import log_gap, mariadb_gap
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import (
     MARIADB,
     MYSQL,

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""What is seen of a link, what is wanted of it, and what a plan for it says."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from . import _procedures
+from ._dialect import Version
+from ._model import Channel, Finding, Identity, Plan, Start, Step
+from ._state import belongs
+
+
+@dataclass(frozen=True)
+class LinkDesired:
+    """What the inventory says about a link.
+
+    :param host: how the replica reaches the source, which need not be how we reach it
+    :param ca: PEM text of the source's CA; empty means a link without TLS
+    :param ca_fingerprint: what tells this CA from another one, whatever the order and form of the PEM
+    :param method: ``auto``, ``position`` or ``gtid``
+    :param service_method: what ``auto`` means on this service
+    :param explicit: coordinates for which the operator vouches
+    """
+
+    state: str
+    host: str
+    port: int
+    user: str
+    ca: str = ""
+    ca_fingerprint: str | None = None
+    method: str = "auto"
+    service_method: str = "position"
+    explicit: Start | None = None
+    gtid_reset: str = "align the GTIDs of the replica with those of the seed"
+
+
+@dataclass(frozen=True)
+class LinkCurrent:
+    """What the two servers say.
+
+    :param channels: every channel; the query succeeded, so an empty tuple means that there is none
+    :param records: the rows kept beside the data
+    :param source_files: the source's log files with their sizes; what is not among them is purged
+    :param applied: what the replica has applied by GTID
+    :param seed_included: MySQL by GTID only: everything in the seed counts as executed on the replica
+    :param source_purged: what the source no longer has by GTID: a set on MySQL, positions on MariaDB
+    :param purged_applied: MySQL by GTID only: everything that the source has purged is executed on the replica
+    :param login: the outcome of logging in to the source as the replica would: None untried, "" worked, else why not
+    :param not_writable: why no row may be written now, or None
+    """
+
+    flavour: str
+    version: Version
+    channels: tuple[Channel, ...]
+    procedures: _procedures.Procedures
+    records: dict[str, dict[str, t.Any]]
+    source: Identity
+    replica: Identity
+    source_files: dict[str, int]
+    read_only: bool = False
+    gtid_modes: tuple[str, str] = ("", "")
+    applied: str | None = None
+    seed_included: bool | None = None
+    source_purged: str | None = None
+    purged_applied: bool | None = None
+    login: str | None = None
+    not_writable: str | None = None
+
+    @property
+    def channel(self) -> Channel | None:
+        return self.channels[0] if self.channels else None
+
+    @property
+    def is_mariadb(self) -> bool:
+        return _procedures.gtid_needs_position(self.flavour)
+
+    def record(self, kind: str) -> dict[str, t.Any] | None:
+        """Return a record that is about these two servers; any other counts as unknown."""
+        record = self.records.get(kind)
+        return record if belongs(record, self.source, self.replica) else None
+
+
+@dataclass(frozen=True)
+class LinkPlan(Plan):
+    """A plan for a link, with the row of the table that decided it.
+
+    :param row: number of the row
+    :param verb: ``keep``, ``link``, ``start``, ``stop``, ``remove`` or ``refuse``
+    :param at: where to link
+    :param method: ``position`` or ``gtid``
+    :param observe: whether the link must be healthy afterwards
+    """
+
+    row: int = 0
+    verb: str = "keep"
+    at: Start | None = None
+    method: str | None = None
+    observe: bool = False
+
+
+def refuse(row: int, message: str, hint: str, current: LinkCurrent) -> LinkPlan:
+    state = state_of(current)
+    return LinkPlan(row=row, verb="refuse", refusal=message, hint=hint, before=state, after=state)
+
+
+def state_of(current: LinkCurrent, **changes: t.Any) -> dict[str, t.Any]:
+    """Return what a diff shows of a link: what we set, nothing that moves by itself."""
+    channel = current.channel
+    if channel is None:
+        state: dict[str, t.Any] = {"state": "absent"}
+    else:
+        state = {
+            "state": "stopped" if channel.stopped else "started",
+            "host": channel.source_host,
+            "port": channel.source_port,
+            "user": channel.source_user,
+            "tls": channel.tls,
+            "method": "gtid" if channel.by_gtid else "position",
+        }
+    return {**state, **changes}
+
+
+def finding(rule: str, severity: str, summary: str, **more: t.Any) -> Finding:
+    return Finding(rule=rule, side="replica", status="failed", severity=severity, summary=summary, **more)
+
+
+def plan_of(row: int, verb: str, current: LinkCurrent, steps: t.Sequence[Step], **more: t.Any) -> LinkPlan:
+    after = more.pop("after", None) or state_of(current)
+    return LinkPlan(row=row, verb=verb, steps=tuple(steps), before=state_of(current), after=after, **more)
