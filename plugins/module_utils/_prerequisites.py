@@ -10,7 +10,20 @@ import datetime
 import typing as t
 from dataclasses import dataclass, replace
 
-from . import _rules_link, _rules_schema, _rules_server
+from . import (
+    _rules_account,
+    _rules_binlog,
+    _rules_gtid,
+    _rules_identity,
+    _rules_link,
+    _rules_objects,
+    _rules_replica,
+    _rules_rights,
+    _rules_schema,
+    _rules_tls,
+    _rules_variables,
+    _rules_version,
+)
 from ._errors import ConnectError, DatainError, InputError
 from ._facts import LIMIT, Desired, Facts, read_facts
 from ._model import Finding
@@ -20,7 +33,22 @@ from ._run import Capability, Context
 from ._server import Server
 from ._services import SERVICES
 
-RULES: tuple[Rule, ...] = (*_rules_server.RULES, *_rules_link.RULES, *_rules_schema.RULES)
+# In the order in which a person would look: can we see, what are the servers, how do they log, what do they hold.
+_CATALOGUE = (
+    _rules_version,
+    _rules_rights,
+    _rules_binlog,
+    _rules_identity,
+    _rules_gtid,
+    _rules_variables,
+    _rules_replica,
+    _rules_account,
+    _rules_tls,
+    _rules_link,
+    _rules_schema,
+    _rules_objects,
+)
+RULES: tuple[Rule, ...] = tuple(rule for part in _CATALOGUE for rule in part.RULES)
 BY_ID: dict[str, Rule] = {rule.id: rule for rule in RULES}
 
 STATUSES = (PASSED, FAILED, WAIVED, NOT_APPLICABLE, UNKNOWN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ._dialect import Version
 from ._facts import SHOWN, Facts, Named, Side, Unread
 from ._model import Finding
 from ._services import Service
@@ -25,6 +26,8 @@ SERVER_PARAMETERS = "Server parameters (Microsoft)"
 LIMITATIONS = "Limitations (Microsoft)"
 MANUAL = "Reference manual of the server"
 MEASURED = "Measured on the lab's servers (docs/architecture.md)"
+
+GIVE_CA = "give the CA of the source's certificate: datain_link_ca"
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,10 @@ def judge(rule: Rule, facts: Facts) -> Finding:
         remedy=remedy if mends else None,
         document=rule.document.format(service=desired.service.document),
     )
+
+
+def dotted(version: Version) -> str:
+    return ".".join(map(str, version))
 
 
 def set_on_replica(facts: Facts, name: str, value: str) -> str:

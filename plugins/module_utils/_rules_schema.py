@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE: part of datain.azure_mysql, not for use by other collections.
-"""Rules about what is replicated: schemas, tables, and the objects beside them."""
+"""Rules about what is replicated: schemas and tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ._rule import (
     HOW_TO,
     LIMITATIONS,
     MANUAL,
-    MEASURED,
     PAGE,
     WARNING,
     Outcome,
@@ -98,67 +97,13 @@ def _invisible_key(facts: Facts) -> Outcome:
     if not facts.replica.on(name):
         return passed(f"{name} = {facts.replica.value(name, 'not there')}")
     found = _tables(facts, lambda group: not group.keyed)
-    return check(
-        not found, f"{name} = ON", remedy=set_on_replica(facts, name, "OFF"), **named(group.tables for group in found)
-    )
+    return check(not found, f"{name} = ON", remedy=set_on_replica(facts, name, "OFF"), **named(group.tables for group in found))
 
 
 def _collations(facts: Facts) -> Outcome:
     strange = _tables(facts, lambda group: bool(group.collation) and group.collation not in facts.replica.collations)
     seen = ", ".join(sorted({str(group.collation) for group in strange}))
-    return check(
-        not strange, seen or None, words={"table": _example(strange)}, **named(group.tables for group in strange)
-    )
-
-
-def _definers(facts: Facts) -> Outcome:
-    there = {f"{account.user}@{account.host}" for account in facts.replica.accounts}
-    orphans = [group for group in facts.source.objects if group.definer not in there]
-    who = ", ".join(sorted({group.definer for group in orphans}))
-    return check(not orphans, who or None, **named(group.objects for group in orphans))
-
-
-def _events(facts: Facts) -> Outcome:
-    found = [group for group in facts.source.objects if group.kind == "event" and group.state.upper() == "ENABLED"]
-    seen = f"event_scheduler on the replica: {facts.replica.value('event_scheduler')}" if found else None
-    return check(not found, seen, **named(group.objects for group in found))
-
-
-def _triggers(facts: Facts) -> Outcome:
-    """With rows in the log triggers run on the source only; their effects travel as rows."""
-    found = [group for group in facts.source.objects if group.kind == "trigger"]
-    if not found:
-        return passed("none")
-    name = "slave_run_triggers_for_rbr"
-    twice = facts.replica.value(name, "NO").upper() not in ("NO", "OFF")
-    statements = facts.source.value("binlog_format", "ROW").upper() != "ROW"
-    if not twice and not statements:
-        return passed("the log holds rows: triggers run on the source only")
-    seen = (
-        f"{name} = {facts.replica.value(name)}" if twice else f"binlog_format = {facts.source.value('binlog_format')}"
-    )
-    remedy = (
-        set_on_replica(facts, name, "NO")
-        if twice
-        else "SET GLOBAL binlog_format = 'ROW'; on the source, and in its option file"
-    )
-    return failed(seen, remedy=remedy, **named(group.objects for group in found))
-
-
-def _not_empty(facts: Facts) -> Outcome:
-    if facts.linked:
-        return passed("the replica is linked to this source")
-    seed = facts.records_of_pair.get("seed") or {}
-    ours = {*(seed.get("created") or ()), *((seed.get("schemas") or ()) if seed.get("phase") == "complete" else ())}
-    if facts.records_of_pair.get("link"):
-        return passed("a link to this source is recorded")
-    foreign = {name: count for name, count in facts.replica.data.items() if name not in ours}
-    if facts.desired.seed == "external":
-        return not_applicable(f"datain_seed is external: the operator loaded {len(foreign)} schemas")
-    seen = ", ".join(
-        f"{quote_identifier(name)} ({count} tables and views)" for name, count in sorted(foreign.items())[:5]
-    )
-    return check(not foreign, seen or "empty", **listed(map(quote_identifier, foreign)))
+    return check(not strange, seen or None, words={"table": _example(strange)}, **named(group.tables for group in strange))
 
 
 def _mariadb_only(facts: Facts) -> Outcome:
@@ -249,40 +194,5 @@ RULES: tuple[Rule, ...] = (
         _mariadb_only,
         needs=("source.tables",),
         remedy="drop them, or choose a MariaDB service",
-    ),
-    Rule(
-        "schema.definers",
-        "pair",
-        "The definers of views, routines, triggers and events exist on the replica",
-        PAGE,
-        _definers,
-        WARNING,
-        needs=("source.objects", "replica.accounts"),
-        required="accounts are not replicated",
-        remedy="create the accounts on the replica too, or the objects fail there with 1449 when they are used",
-    ),
-    Rule(
-        "schema.events",
-        "pair",
-        "No event would run on both sides",
-        MANUAL,
-        _events,
-        WARNING,
-        needs=("source.objects",),
-        required="none enabled on the replica before the cutover",
-        remedy="onboard loads events as DISABLE ON SLAVE; after any other load: ALTER EVENT <name> DISABLE ON SLAVE; on the replica",
-    ),
-    Rule(
-        "schema.triggers", "pair", "Triggers do their work once", MANUAL, _triggers, WARNING, needs=("source.objects",)
-    ),
-    Rule(
-        "replica.not_empty",
-        "replica",
-        "The managed server holds no data but what came from this source",
-        MEASURED,
-        _not_empty,
-        needs=("source.variables", "replica.data", "replica.records", "replica.channels"),
-        must_know=True,
-        remedy="drop what nobody needs on the replica, use another managed server, or say datain_seed: external if it is this source's data",
     ),
 )

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts, _prerequisites, _rules_server
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts, _prerequisites, _rules_gtid
 from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import ConnectError, ConnectionLost, InputError, StatementError
 from ansible_collections.datain.azure_mysql.plugins.module_utils._facts import Desired, Unread, parse_grants, read_facts
@@ -84,9 +84,9 @@ A, B = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbb
 def test_gtids_missing(wanted, had, missing):
     if "tag" in wanted:
         # Tags of 8.3 and later are told apart as a whole; that the untagged ones are not is on the safe side.
-        assert _rules_server.gtids_missing(wanted, had)
+        assert _rules_gtid.gtids_missing(wanted, had)
     else:
-        assert _rules_server.gtids_missing(wanted, had) == missing
+        assert _rules_gtid.gtids_missing(wanted, had) == missing
 
 
 # Waivers, and what blocks

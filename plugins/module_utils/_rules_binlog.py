@@ -1,0 +1,240 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Rules about the source's binary log."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._binlog import BinlogState, retention_seconds
+from ._facts import Facts, Side
+from ._link_start import log_gap
+from ._rule import (
+    HOW_TO,
+    INFO,
+    MANUAL,
+    PAGE,
+    SERVER_PARAMETERS,
+    WARNING,
+    Outcome,
+    Rule,
+    check,
+    dotted,
+    failed,
+    listed,
+    not_applicable,
+    on_both,
+    passed,
+    set_on_source,
+    unknown,
+)
+
+
+def _variable(name: str, *wanted: str, missing: str | None = None) -> t.Callable[[Facts], Outcome]:
+    """A variable of the source that has one right value; ``missing`` says why a server without it keeps the rule."""
+
+    def evaluate(facts: Facts) -> Outcome:
+        if name not in facts.source.variables:
+            return not_applicable(missing or f"this version has no {name}")
+        seen = facts.source.value(name)
+        return check(
+            seen.upper() in wanted,
+            f"{name} = {seen}",
+            required=f"{name} = {wanted[0]}",
+            remedy=set_on_source(facts, name, wanted[0]),
+        )
+
+    return evaluate
+
+
+def _log_bin(facts: Facts) -> Outcome:
+    remedy = set_on_source(facts, "log_bin", "binlog", restart=True)
+    return check(facts.source.on("log_bin"), f"log_bin = {facts.source.value('log_bin')}", remedy=remedy)
+
+
+def _format(facts: Facts) -> Outcome:
+    seen = facts.source.value("binlog_format", "ROW")
+    remedy = set_on_source(facts, "binlog_format", "ROW")
+    return check(
+        seen.upper() == "ROW",
+        f"binlog_format = {seen}",
+        severity=WARNING if seen.upper() == "MIXED" else None,
+        remedy=remedy,
+    )
+
+
+def is_azure(side: Side) -> bool:
+    return any(name in side.variables for name in ("azure_server_name", "logical_server_name", "redirect_server_host"))
+
+
+def _retention(facts: Facts) -> Outcome:
+    source, desired = facts.source, facts.desired
+    wanted = desired.retention or desired.service.retention
+    if "/rdsdbbin" in source.value("basedir"):
+        return unknown("on RDS the retention is no variable", "CALL mysql.rds_show_configuration;")
+    kept = retention_seconds(BinlogState(source.dialect, source.is_mariadb, dict(source.variables)))
+    name, unit = source.dialect.retention[0]
+    remedy = set_on_source(facts, name, str(-(-wanted // unit)))
+    if kept is None and is_azure(source):
+        return failed(
+            "0: as soon as nobody reads a file",
+            required=f"at least {wanted} s",
+            remedy=f"set the server parameter {name} of the source",
+        )
+    return check(
+        kept is None or kept >= wanted,
+        "for ever" if kept is None else f"{kept} s",
+        required=f"at least {wanted} s",
+        remedy=remedy,
+    )
+
+
+def _size_limit(facts: Facts) -> Outcome:
+    limits = {name: facts.source.number(name) for name in ("max_binlog_total_size", "binlog_space_limit")}
+    found = [f"{name} = {size}" for name, size in limits.items() if size]
+    return check(not found, ", ".join(found) or "no limit")
+
+
+def _compression(facts: Facts) -> Outcome:
+    source, replica = on_both(facts)
+    name, since = ("log_bin_compress", (10, 2, 3)) if source.is_mariadb else ("binlog_transaction_compression", (8, 0, 20))
+    if not source.on(name):
+        return passed("off")
+    return check(
+        replica.flavour == source.flavour and replica.version >= since,
+        f"{name} = ON",
+        required=f"OFF, or a replica of at least {dotted(since)}",
+        remedy=set_on_source(facts, name, "OFF"),
+    )
+
+
+def _encryption(facts: Facts) -> Outcome:
+    name = "encrypt_binlog" if facts.source.is_mariadb else "binlog_encryption"
+    return check(not facts.source.on(name), f"{name} = {facts.source.value(name, 'not there')}")
+
+
+def _filters(facts: Facts) -> Outcome:
+    log = facts.source.binlog
+    wanted = facts.desired.schemas or facts.source.schemas
+    left_out = [name for name in wanted if (log.only and name not in log.only) or name in log.without]
+    words = [f"{option} = {','.join(names)}" for option, names in (("binlog_do_db", log.only), ("binlog_ignore_db", log.without)) if names]
+    return check(not left_out, "; ".join(words) or "none", **listed(left_out))
+
+
+def _kept_position(facts: Facts) -> Outcome:
+    channel = facts.channel
+    if channel is None or not facts.linked or channel.by_gtid:
+        return not_applicable("there is no link by position to go on with")
+    if facts.running:
+        return passed("the receiver is running")
+    problem = log_gap(channel.read or channel.applied, facts.source.binlog_files)
+    return check(problem is None, channel.read or channel.applied, summary=problem)
+
+
+def _coordinates(facts: Facts) -> Outcome:
+    at = facts.desired.coordinates
+    if at is None or facts.linked:
+        return not_applicable("no coordinates were given" if at is None else "the link has a position of its own")
+    problem = log_gap(at, facts.source.binlog_files)
+    return check(problem is None, at, summary=problem)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("binlog.enabled", "source", "The source writes a binary log", HOW_TO, _log_bin, required="log_bin = ON"),
+    Rule(
+        "binlog.format",
+        "source",
+        "The source logs rows, not statements",
+        SERVER_PARAMETERS,
+        _format,
+        required="binlog_format = ROW",
+    ),
+    Rule(
+        "binlog.row_image",
+        "source",
+        "The source logs whole rows",
+        MANUAL,
+        _variable("binlog_row_image", "FULL", missing="this version always logs whole rows"),
+        WARNING,
+        required="binlog_row_image = FULL",
+    ),
+    Rule(
+        "binlog.row_value_options",
+        "source",
+        "The source logs JSON values whole",
+        MANUAL,
+        _variable("binlog_row_value_options", ""),
+        WARNING,
+        required="binlog_row_value_options = ''",
+    ),
+    Rule(
+        "binlog.checksum",
+        "source",
+        "The checksum of the log is one that every replica knows",
+        MANUAL,
+        _variable("binlog_checksum", "CRC32", "NONE"),
+        WARNING,
+    ),
+    Rule(
+        "binlog.compression",
+        "pair",
+        "The replica can read a compressed log, or the log is not compressed",
+        MANUAL,
+        _compression,
+    ),
+    Rule(
+        "binlog.encryption",
+        "source",
+        "The log is not encrypted on the disk",
+        MANUAL,
+        _encryption,
+        INFO,
+        remedy="nothing: replication works; only files copied from the disk cannot be read",
+    ),
+    Rule(
+        "binlog.retention",
+        "source",
+        "The source keeps its log for as long as a seed and an outage may take",
+        PAGE,
+        _retention,
+    ),
+    Rule(
+        "binlog.size_limit",
+        "source",
+        "The log is not bounded by its size",
+        MANUAL,
+        _size_limit,
+        WARNING,
+        required="no limit",
+        remedy="raise the limit above what the source writes in the time that the log must be kept",
+    ),
+    Rule(
+        "binlog.filters",
+        "source",
+        "No filter keeps a schema out of the log",
+        MANUAL,
+        _filters,
+        needs=("source.binlog", "source.schemas"),
+        remedy="remove binlog_do_db and binlog_ignore_db from the source's option file, then restart it",
+    ),
+    Rule(
+        "binlog.position_kept",
+        "pair",
+        "The source still has the log that a stopped link goes on with",
+        PAGE,
+        _kept_position,
+        needs=("source.binlog_files", "replica.channels"),
+        remedy="start the link before more is purged; if it is gone, seed again: datain_reseed: true",
+    ),
+    Rule(
+        "binlog.coordinates_present",
+        "pair",
+        "The source still has the log from the given coordinates on",
+        HOW_TO,
+        _coordinates,
+        needs=("source.binlog_files", "replica.channels"),
+        remedy="correct datain_link_coordinates, or take a new dump: datain_seed: dump",
+    ),
+)

@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Rules about who the servers are: identities over the whole fan-out, and a source that is a replica itself."""
+
+from __future__ import annotations
+
+from ._facts import Facts
+from ._rule import (
+    MANUAL,
+    PAGE,
+    WARNING,
+    Outcome,
+    Rule,
+    check,
+    listed,
+    not_applicable,
+    set_on_source,
+)
+
+
+def _id_zero(facts: Facts) -> Outcome:
+    zero = [f"{name}: server_id = 0" for name, side in (("source", facts.source), ("replica", facts.replica)) if side.identity.server_id == 0]
+    return check(not zero, "; ".join(zero) or f"{facts.source.identity.server_id}, {facts.replica.identity.server_id}")
+
+
+def _id_duplicate(facts: Facts) -> Outcome:
+    source, replica = facts.source.identity.server_id, facts.replica.identity.server_id
+    others = (source, *facts.desired.siblings)
+    seen = f"source {source}, replica {replica}" + (f", other replicas {', '.join(map(str, facts.desired.siblings))}" if facts.desired.siblings else "")
+    return check(replica not in others, seen)
+
+
+def _uuid_duplicate(facts: Facts) -> Outcome:
+    source, replica = facts.source.identity.server_uuid, facts.replica.identity.server_uuid
+    if not source or not replica:
+        return not_applicable("this flavour has no server_uuid")
+    return check(source != replica, f"source {source}, replica {replica}")
+
+
+def _chained(facts: Facts) -> Outcome:
+    if not facts.source.channels:
+        return not_applicable("the source is no replica itself")
+    name = "log_replica_updates" if "log_replica_updates" in facts.source.variables else "log_slave_updates"
+    return check(
+        facts.source.on(name),
+        f"{name} = {facts.source.value(name)}",
+        remedy=set_on_source(facts, name, "ON", restart=True),
+    )
+
+
+def _chain_runs(facts: Facts) -> Outcome:
+    if not facts.source.channels:
+        return not_applicable("the source is no replica itself")
+    broken = [f"{channel.source_host}:{channel.source_port} {channel.state}" for channel in facts.source.channels if not channel.running]
+    return check(not broken, "; ".join(broken) or "running", **listed(broken))
+
+
+def _replica_count(facts: Facts) -> Outcome:
+    most = facts.desired.service.most_replicas
+    if most is None:
+        return not_applicable("this service's page names no limit")
+    others = len(facts.source.attached) - (1 if facts.running else 0)
+    return check(others + 1 <= most, f"{others} other replicas attached", required=f"at most {most} replicas of one source")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "server_id.zero",
+        "pair",
+        "Both servers have a server_id",
+        MANUAL,
+        _id_zero,
+        required="not 0",
+        remedy="set server_id below [mysqld] in the source's option file and alive: SET GLOBAL server_id = <number>;",
+    ),
+    Rule(
+        "server_id.duplicate",
+        "pair",
+        "No two servers around this source have the same server_id",
+        MANUAL,
+        _id_duplicate,
+        required="all different",
+        remedy="SET GLOBAL server_id = <another number>; on the source, and in its option file",
+    ),
+    Rule(
+        "uuid.duplicate",
+        "pair",
+        "The servers have different server_uuids",
+        MANUAL,
+        _uuid_duplicate,
+        required="different",
+        remedy="remove auto.cnf from the source's data directory and restart it: one server is a copy of the other's files",
+    ),
+    Rule(
+        "source.is_replica",
+        "source",
+        "A source that is a replica itself logs what it receives",
+        MANUAL,
+        _chained,
+        needs=("source.channels",),
+        required="ON",
+    ),
+    Rule(
+        "source.chain_runs",
+        "source",
+        "A source that is a replica itself receives",
+        MANUAL,
+        _chain_runs,
+        WARNING,
+        needs=("source.channels",),
+        remedy="mend the source's own replication: SHOW REPLICA STATUS",
+    ),
+    Rule(
+        "source.replica_count",
+        "source",
+        "The source does not have more replicas than the service allows",
+        PAGE,
+        _replica_count,
+        needs=("source.attached", "replica.channels"),
+        remedy="unlink a replica first: datain_state: absent",
+    ),
+)

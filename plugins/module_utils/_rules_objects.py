@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Rules about the objects beside the tables: definers, events, triggers."""
+
+from __future__ import annotations
+
+from ._facts import Facts
+from ._rule import (
+    MANUAL,
+    PAGE,
+    WARNING,
+    Outcome,
+    Rule,
+    check,
+    failed,
+    named,
+    passed,
+    set_on_replica,
+)
+
+
+def _definers(facts: Facts) -> Outcome:
+    there = {f"{account.user}@{account.host}" for account in facts.replica.accounts}
+    orphans = [group for group in facts.source.objects if group.definer not in there]
+    who = ", ".join(sorted({group.definer for group in orphans}))
+    return check(not orphans, who or None, **named(group.objects for group in orphans))
+
+
+def _events(facts: Facts) -> Outcome:
+    found = [group for group in facts.source.objects if group.kind == "event" and group.state.upper() == "ENABLED"]
+    seen = f"event_scheduler on the replica: {facts.replica.value('event_scheduler')}" if found else None
+    return check(not found, seen, **named(group.objects for group in found))
+
+
+def _triggers(facts: Facts) -> Outcome:
+    """With rows in the log triggers run on the source only; their effects travel as rows."""
+    found = [group for group in facts.source.objects if group.kind == "trigger"]
+    if not found:
+        return passed("none")
+    name = "slave_run_triggers_for_rbr"
+    twice = facts.replica.value(name, "NO").upper() not in ("NO", "OFF")
+    statements = facts.source.value("binlog_format", "ROW").upper() != "ROW"
+    if not twice and not statements:
+        return passed("the log holds rows: triggers run on the source only")
+    seen = f"{name} = {facts.replica.value(name)}" if twice else f"binlog_format = {facts.source.value('binlog_format')}"
+    remedy = set_on_replica(facts, name, "NO") if twice else "SET GLOBAL binlog_format = 'ROW'; on the source, and in its option file"
+    return failed(seen, remedy=remedy, **named(group.objects for group in found))
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "schema.definers",
+        "pair",
+        "The definers of views, routines, triggers and events exist on the replica",
+        PAGE,
+        _definers,
+        WARNING,
+        needs=("source.objects", "replica.accounts"),
+        required="accounts are not replicated",
+        remedy="create the accounts on the replica too, or the objects fail there with 1449 when they are used",
+    ),
+    Rule(
+        "schema.events",
+        "pair",
+        "No event would run on both sides",
+        MANUAL,
+        _events,
+        WARNING,
+        needs=("source.objects",),
+        required="none enabled on the replica before the cutover",
+        remedy="onboard loads events as DISABLE ON SLAVE; after any other load: ALTER EVENT <name> DISABLE ON SLAVE; on the replica",
+    ),
+    Rule("schema.triggers", "pair", "Triggers do their work once", MANUAL, _triggers, WARNING, needs=("source.objects",)),
+)

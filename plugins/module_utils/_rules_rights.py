@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Rules about the rights of the two administrators, as SHOW GRANTS tells them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._facts import Facts, Side
+from ._rule import (
+    LIMITATIONS,
+    MANUAL,
+    PAGE,
+    WARNING,
+    Outcome,
+    Rule,
+    check,
+    failed,
+    listed,
+    not_applicable,
+)
+
+
+def _rights(side: str, *wanted: tuple[str, ...], only_if: t.Callable[[Facts], str | None] = lambda facts: None) -> t.Callable[[Facts], Outcome]:
+    """Rights that a login must have everywhere; of each group any one will do, and the first is named where none is there."""
+
+    def evaluate(facts: Facts) -> Outcome:
+        why_not = only_if(facts)
+        if why_not:
+            return not_applicable(why_not)
+        return missing_rights(getattr(facts, side), wanted)
+
+    return evaluate
+
+
+def missing_rights(server: Side, wanted: t.Iterable[tuple[str, ...]]) -> Outcome:
+    wanted = tuple(wanted)
+    lacking = [right[0] for right in wanted if not server.grants.has(*right)]
+    return check(
+        not lacking,
+        f"missing: {', '.join(lacking)}" if lacking else "all there",
+        required=", ".join(" or ".join(right) for right in wanted),
+        words={"rights": ", ".join(lacking)},
+        **listed(lacking),
+    )
+
+
+def _source_monitor(facts: Facts) -> Outcome:
+    return missing_rights(
+        facts.source,
+        ((*facts.source.dialect.monitor_privileges, *(() if facts.source.is_mariadb else ("SUPER",))), ("PROCESS",)),
+    )
+
+
+def _source_accounts(facts: Facts) -> Outcome:
+    outcome = missing_rights(facts.source, (("CREATE USER",), (facts.source.dialect.replication_privilege,)))
+    if outcome.status == "passed" and not facts.source.grants.may_grant:
+        return failed("no right to grant", required="WITH GRANT OPTION", words={"rights": "REPLICATION SLAVE"})
+    return outcome
+
+
+def _source_settings(facts: Facts) -> Outcome:
+    return missing_rights(facts.source, ((facts.source.dialect.variables_right, "SUPER"),))
+
+
+def _replica_monitor(facts: Facts) -> Outcome:
+    return missing_rights(facts.replica, (facts.replica.dialect.channel_privileges,))
+
+
+def _replica_execute(facts: Facts) -> Outcome:
+    return check(facts.replica.grants.has_in("mysql", "EXECUTE"), required="EXECUTE ON mysql.*")
+
+
+def _unless_loading(facts: Facts) -> str | None:
+    if facts.linked:
+        return "the replica is linked: nothing is loaded"
+    return None if facts.desired.loads else f"datain_seed is {facts.desired.seed}: nothing is loaded by us"
+
+
+_DUMP: tuple[tuple[str, ...], ...] = (("SELECT",), ("SHOW VIEW",), ("TRIGGER",), ("EVENT",), ("LOCK TABLES", "RELOAD"))
+_LOAD: tuple[tuple[str, ...], ...] = tuple(
+    (name,)
+    for name in (
+        "CREATE",
+        "DROP",
+        "ALTER",
+        "INDEX",
+        "REFERENCES",
+        "INSERT",
+        "SELECT",
+        "LOCK TABLES",
+        "CREATE VIEW",
+        "CREATE ROUTINE",
+        "ALTER ROUTINE",
+        "TRIGGER",
+        "EVENT",
+    )
+)
+_GRANT = "GRANT {rights} ON *.* TO the login of the "
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "rights.source_status",
+        "source",
+        "The source's login may look at the log and at who reads it",
+        MANUAL,
+        _source_monitor,
+        needs=("source.grants",),
+        remedy=_GRANT + "source;",
+    ),
+    Rule(
+        "rights.source_accounts",
+        "source",
+        "The source's login may create the account for the replica",
+        PAGE,
+        _source_accounts,
+        needs=("source.grants",),
+        remedy=_GRANT + "source WITH GRANT OPTION;",
+    ),
+    Rule(
+        "rights.source_settings",
+        "source",
+        "The source's login may configure the binary log",
+        PAGE,
+        _source_settings,
+        WARNING,
+        needs=("source.grants",),
+        remedy=_GRANT + "source; or set the log up by hand",
+    ),
+    Rule(
+        "rights.source_dump",
+        "source",
+        "The source's login may read everything that a dump holds",
+        MANUAL,
+        _rights("source", *_DUMP, only_if=_unless_loading),
+        needs=("source.grants", "replica.channels"),
+        remedy=_GRANT + "source;",
+    ),
+    Rule(
+        "rights.replica_status",
+        "replica",
+        "The managed server's administrator may look at the link",
+        MANUAL,
+        _replica_monitor,
+        needs=("replica.grants",),
+        remedy="log in as the administrator that was created with the server",
+    ),
+    Rule(
+        "rights.replica_execute",
+        "replica",
+        "The managed server's administrator may call the service's procedures",
+        LIMITATIONS,
+        _replica_execute,
+        needs=("replica.grants",),
+        remedy="log in as the administrator that was created with the server",
+    ),
+    Rule(
+        "rights.replica_load",
+        "replica",
+        "The managed server's administrator may load the seed",
+        LIMITATIONS,
+        _rights("replica", *_LOAD, only_if=_unless_loading),
+        needs=("replica.grants", "replica.channels"),
+        remedy="log in as the administrator that was created with the server; it lacks {rights}",
+    ),
+)

@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Rules about the TLS of the link."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ._facts import Facts
+from ._rule import (
+    GIVE_CA,
+    MANUAL,
+    PAGE,
+    WARNING,
+    Outcome,
+    Rule,
+    check,
+    failed,
+    not_applicable,
+    on_both,
+    passed,
+    unknown,
+)
+
+# Days before the end of a certificate from which on a person should know.
+SOON = 30
+
+
+def _without_tls(facts: Facts) -> Outcome:
+    return check(bool(facts.desired.link_ca), "TLS" if facts.desired.link_ca else "datain_link_ca is empty")
+
+
+def _with_ca(evaluate: t.Callable[[Facts], Outcome]) -> t.Callable[[Facts], Outcome]:
+    def guarded(facts: Facts) -> Outcome:
+        return evaluate(facts) if facts.desired.link_ca else not_applicable("the link is without TLS")
+
+    return guarded
+
+
+def _tls_offered(facts: Facts) -> Outcome:
+    if facts.source.tls is not None:
+        return passed("our own session uses it")
+    have = facts.source.value("have_ssl")
+    if not have and not facts.source.value("ssl_cert"):
+        return failed("no certificate is configured")
+    return check(have.upper() in ("", "YES"), f"have_ssl = {have or 'not there'}")
+
+
+def _tls_common(facts: Facts) -> Outcome:
+    versions = [{part.strip() for part in side.value("tls_version").split(",") if part.strip()} for side in on_both(facts)]
+    if not all(versions):
+        return unknown("one of the servers does not say which versions of TLS it knows")
+    common = sorted(versions[0] & versions[1])
+    seen = f"source {', '.join(sorted(versions[0]))}; replica {', '.join(sorted(versions[1]))}"
+    if not common:
+        return failed(seen)
+    return check(bool({"TLSv1.2", "TLSv1.3"} & set(common)), seen, severity=WARNING)
+
+
+def _ca(facts: Facts) -> Outcome:
+    if facts.certificate_problem:
+        return failed(facts.certificate_problem)
+    authorities = [certificate for certificate in facts.certificates if certificate.authority]
+    if not authorities:
+        return failed(
+            "a certificate that is no authority's",
+            severity=WARNING,
+            remedy="give the certificate of the authority that signed the source's, not the source's own",
+        )
+    return passed("; ".join(certificate.subject for certificate in authorities))
+
+
+def _ca_ends(facts: Facts) -> Outcome:
+    """Judged by the day of the run, which is a fact like others."""
+    ends = [certificate.ends for certificate in facts.certificates if certificate.ends]
+    if not ends:
+        return unknown("no certificate's end could be read")
+    soonest = min(ends)
+    today = datetime.datetime.combine(facts.today, datetime.time(), datetime.timezone.utc)
+    seen = f"until {soonest.date().isoformat()}"
+    if all(end < today for end in ends):
+        return failed(seen)
+    return check(soonest >= today + datetime.timedelta(days=SOON), seen, severity=WARNING)
+
+
+def _address(facts: Facts) -> str:
+    desired = facts.desired
+    return f"{desired.link_host or '<the source as the replica reaches it>'}:{desired.link_port}"
+
+
+def _ca_matches(facts: Facts) -> Outcome:
+    channel = facts.channel if facts.linked else None
+    if channel is not None and facts.running and channel.tls:
+        return passed("the link is up with TLS")
+    ours = {certificate.fingerprint for certificate in facts.certificates}
+    if facts.source.login_tls in ("verify_ca", "verify_identity") and facts.source.login_ca and facts.source.login_ca <= ours:
+        return passed("our own session was verified with it")
+    return unknown(
+        "only a session that verifies with this CA shows whether the source's certificate comes from it",
+        f"openssl s_client -starttls mysql -connect {_address(facts)} -CAfile <datain_link_ca> -verify_return_error; or log in to the source with it: "
+        "datain_login_tls: verify_ca, datain_login_ca",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "link.without_tls",
+        "pair",
+        "The link is encrypted",
+        PAGE,
+        _without_tls,
+        WARNING,
+        needs_login=False,
+        required="a CA",
+        remedy=GIVE_CA,
+    ),
+    Rule(
+        "link.tls_offered",
+        "source",
+        "The source offers the TLS that the link is to use",
+        PAGE,
+        _with_ca(_tls_offered),
+        remedy="set ssl_ca, ssl_cert and ssl_key below [mysqld] in the source's option file, then restart it",
+    ),
+    Rule(
+        "link.tls_version",
+        "pair",
+        "Source and replica have a version of TLS in common",
+        MANUAL,
+        _with_ca(_tls_common),
+        required="TLSv1.2 or TLSv1.3 on both",
+        remedy="set tls_version = TLSv1.2,TLSv1.3 below [mysqld] in the source's option file, then restart it; a server that cannot must be upgraded",
+    ),
+    Rule(
+        "link.ca",
+        "pair",
+        "The CA for the link is a certificate of an authority",
+        PAGE,
+        _with_ca(_ca),
+        needs_login=False,
+        remedy="in YAML write datain_link_ca as a block with '|', or give the path of a PEM file",
+    ),
+    Rule(
+        "link.ca_ends",
+        "pair",
+        "The CA for the link does not end soon",
+        MANUAL,
+        _with_ca(_ca_ends),
+        needs_login=False,
+        required=f"valid for {SOON} more days",
+        remedy="renew the source's certificate, then give both CAs in datain_link_ca while the change lasts",
+    ),
+    Rule(
+        "link.ca_matches",
+        "pair",
+        "The source's certificate comes from the CA for the link",
+        PAGE,
+        _with_ca(_ca_matches),
+        needs=("replica.channels",),
+    ),
+)
