@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import _procedures
 from ._dialect import Version
@@ -25,6 +25,8 @@ class LinkDesired:
     :param method: ``auto``, ``position`` or ``gtid``
     :param service_method: what ``auto`` means on this service
     :param explicit: coordinates for which the operator vouches
+    :param relink: make the link again where nothing proves that it holds the password, and vouch for what cannot be checked
+    :param retarget: follow another server than before, where GTIDs prove that it has the same history
     """
 
     state: str
@@ -36,7 +38,18 @@ class LinkDesired:
     method: str = "auto"
     service_method: str = "position"
     explicit: Start | None = None
+    relink: bool = False
+    retarget: bool = False
     gtid_reset: str = "align the GTIDs of the replica with those of the seed"
+
+
+@dataclass(frozen=True)
+class LinkRequest:
+    """What is wanted, and the one secret that a planner must not see."""
+
+    desired: LinkDesired
+    password: str = field(repr=False)
+    wait_timeout: int = 120
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,9 @@ class LinkCurrent:
     :param source_purged: what the source no longer has by GTID: a set on MySQL, positions on MariaDB
     :param purged_applied: MySQL by GTID only: everything that the source has purged is executed on the replica
     :param login: the outcome of logging in to the source as the replica would: None untried, "" worked, else why not
+    :param password_held: the link holds the desired password: True and False are proven, None is unknown
+    :param address: why the new address is not proven to be the source's: None unread, "" proven
+    :param history: why the new source cannot be followed by GTID: None unread, "" it can
     :param not_writable: why no row may be written now, or None
     """
 
@@ -69,6 +85,9 @@ class LinkCurrent:
     source_purged: str | None = None
     purged_applied: bool | None = None
     login: str | None = None
+    password_held: bool | None = None
+    address: str | None = None
+    history: str | None = None
     not_writable: str | None = None
 
     @property
@@ -90,10 +109,11 @@ class LinkPlan(Plan):
     """A plan for a link, with the row of the table that decided it.
 
     :param row: number of the row
-    :param verb: ``keep``, ``link``, ``start``, ``stop``, ``remove`` or ``refuse``
+    :param verb: ``keep``, ``link``, ``relink``, ``start``, ``stop``, ``remove`` or ``refuse``
     :param at: where to link
     :param method: ``position`` or ``gtid``
     :param observe: whether the link must be healthy afterwards
+    :param drain: what the source has purged must be applied from the relay logs first
     """
 
     row: int = 0
@@ -101,6 +121,7 @@ class LinkPlan(Plan):
     at: Start | None = None
     method: str | None = None
     observe: bool = False
+    drain: bool = False
 
 
 def refuse(row: int, message: str, hint: str, current: LinkCurrent) -> LinkPlan:

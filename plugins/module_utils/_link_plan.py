@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from . import _prerequisites, _seed, _source_plan
 from ._errors import Refused
 from ._link import plan_link
+from ._link_apply import WRONG_CA
 from ._link_model import LinkPlan
+from ._link_read import read_link, wrong_certificate
 from ._model import Finding, Plan, Step
 from ._replica_info import link_result
-from ._replica_link import LINK_OPTIONS, WRONG_CA, link_work, read_link, request_from, wrong_certificate
+from ._replica_link import LINK_OPTIONS, link_work, request_from
 from ._run import Capability, Context
 from ._state import LINK_LOCK, wait_free
 

@@ -1,0 +1,261 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Does to a link what the plan says; every step leaves what a next run can read and finish."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import typing as t
+from dataclasses import replace
+
+from . import _advice, _procedures
+from ._errors import Refused, Timeout
+from ._link_channel import broken
+from ._link_model import LinkCurrent, LinkDesired, LinkPlan, LinkRequest
+from ._link_read import wrong_certificate
+from ._model import Channel, Start
+from ._replica_info import link_result
+from ._run import Context
+from ._server import Server
+from ._state import Records, belongs, identities
+
+# Seconds for which a link must stay healthy until we believe it, and between two looks at it.
+STABLE = 1.5
+POLL = 0.3
+STOP_PATIENCE = 60
+WRONG_CA = "give in datain_link_ca the CA that signed the certificate of the source"
+
+
+def apply_link(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkCurrent) -> Channel | None:
+    """Do what the plan says, step by step; every step leaves what a next run can read and finish.
+
+    :returns: the channel as it is afterwards
+    """
+    replica = context.replica
+    if plan.verb == "link":
+        _make(context, request, plan, current)
+    elif plan.verb == "start":
+        _procedures.call(replica.connection, replica.procedures, _procedures.START)
+    elif plan.verb == "stop":
+        _stop(replica)
+    elif plan.verb == "remove":
+        _remove(context, request, current)
+    channel = _only(replica)
+    if plan.observe:
+        channel = observe(replica, request, current, context.progress)
+    if any(step.action in ("record", "link") for step in plan.steps) and plan.verb != "remove":
+        _record_link(context, request, current, channel, "linked")
+    return channel
+
+
+def _only(replica: Server) -> Channel | None:
+    channels = replica.channels()
+    return channels[0] if channels else None
+
+
+def _stop(replica: Server) -> Channel:
+    """Stop both threads and wait until the server says so; A is exact only then."""
+    _procedures.call(replica.connection, replica.procedures, _procedures.STOP)
+    deadline = time.monotonic() + STOP_PATIENCE
+    while True:
+        channel = _only(replica)
+        if channel is None:
+            raise Refused("the link went away while it was being stopped", server=replica.label, step="stop the link")
+        if channel.stopped:
+            return channel
+        if time.monotonic() > deadline:
+            raise Timeout(
+                f"the link did not stop within {STOP_PATIENCE} s",
+                server=replica.label,
+                step="stop the link",
+                hint="a long transaction is being rolled back; wait, and run again",
+                details={"link": link_result(channel)},
+            )
+        time.sleep(POLL)
+
+
+def _make(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkCurrent) -> None:
+    replica, desired, at = context.replica, request.desired, plan.at
+    if at is None:
+        raise Refused("nothing says where to start", server=replica.label, step="make the link")
+    wrong = wrong_certificate(context, request)
+    if wrong:
+        raise Refused(wrong, server=context.source.label, step="look at the source's certificate", hint=WRONG_CA)
+    if current.channel is not None and not current.channel.stopped:
+        _stop(replica)
+    by_gtid = plan.method == "gtid"
+    if not (by_gtid and not replica.is_mariadb):
+        # Not between a GTID reset and the link: there the executed set itself says where to go on.
+        _write(context, request, current, "intended", at, plan.method or "position")
+    arguments = _procedures.LinkArguments(
+        host=desired.host,
+        port=desired.port,
+        user=desired.user,
+        password=request.password,
+        ca=desired.ca,
+        file=at.coordinates.file if at.coordinates else None,
+        position=at.coordinates.position if at.coordinates else None,
+        gtid=at.gtid,
+    )
+    name = _procedures.BY_GTID if by_gtid else _procedures.BY_POSITION
+    context.progress(f"linking to {desired.host}:{desired.port} by {plan.method}")
+    _warn_of_logs(context)
+    _procedures.call(replica.connection, replica.procedures, name, arguments)
+    _read_back(replica, desired, plan)
+    if desired.state == "started":
+        _procedures.call(replica.connection, replica.procedures, _procedures.START)
+
+
+def _warn_of_logs(context: Context) -> None:
+    """Say where the one statement that holds a clear password will be recorded.
+
+    MySQL 8.0.33 lets an administrator without SUPER set sql_log_off, and logs the session all the same: no way around it.
+    """
+    logs = context.replica.recording_logs
+    if logs:
+        context.warnings.append(f"{context.replica.label}: {' and '.join(logs)}: the replication password is recorded there in clear text")
+
+
+def _read_back(replica: Server, desired: LinkDesired, plan: LinkPlan) -> None:
+    """Look whether the procedure did what it was asked, before anything is started."""
+    channel = _only(replica)
+    if channel is None:
+        raise Refused("the procedure reported no error, and there is no link", server=replica.label, step="make the link")
+    if channel.running:
+        return  # a procedure that starts by itself: what it runs with is judged while we observe it
+    wanted: dict[str, t.Any] = {"host": desired.host.lower(), "port": desired.port, "user": desired.user, "TLS": bool(desired.ca)}
+    seen: dict[str, t.Any] = {
+        "host": channel.source_host.lower(),
+        "port": channel.source_port,
+        "user": channel.source_user,
+        "TLS": channel.tls,
+    }
+    if plan.method == "position" and plan.at:
+        wanted["position"], seen["position"] = plan.at.coordinates, channel.applied
+    wrong = [f"{key} is {seen[key]} instead of {wanted[key]}" for key in wanted if seen[key] != wanted[key]]
+    if wrong:
+        raise Refused(
+            f"the link is not what was asked for: {', '.join(wrong)}; it was not started",
+            server=replica.label,
+            step="read back the link",
+            hint="check datain_service: another service's procedures take their arguments in another order",
+        )
+
+
+def observe(replica: Server, request: LinkRequest, current: LinkCurrent, progress: t.Callable[[str], None]) -> Channel:
+    """Wait until both threads run, from the right source, for some seconds.
+
+    :raises Refused: an error that does not go away by itself
+    :raises Timeout: not healthy in time; the last state goes with it
+    """
+    began = time.monotonic()
+    healthy_since: float | None = None
+    told = began
+    while True:
+        channel = _only(replica)
+        now = time.monotonic()
+        if channel is None:
+            raise Refused("the link went away while it was being watched", server=replica.label, step="watch the link start")
+        if channel.running and not channel.receiver_error:
+            healthy_since = healthy_since or now
+            if now - healthy_since >= STABLE:
+                return channel
+        else:
+            healthy_since = None
+            verdict = broken(replace(current, channels=(channel,)), request.desired)
+            if verdict:
+                raise Refused(
+                    verdict.refusal or "",
+                    server=replica.label,
+                    step="watch the link start",
+                    hint=verdict.hint,
+                    details={"link": link_result(channel), "row": verdict.row},
+                )
+            if channel.receiver_error and channel.receiver_error.code in _advice.CREDENTIALS:
+                raise _not_up(channel, replica, "the link does not come up")
+        if now - began > request.wait_timeout:
+            raise _not_up(channel, replica, f"the link is not healthy after {request.wait_timeout} s", Timeout)
+        if now - told >= 5:
+            told = now
+            progress(f"waiting for the link: {channel.state}, {int(now - began)} s of {request.wait_timeout} s")
+        time.sleep(POLL)
+
+
+def _not_up(channel: Channel, replica: Server, message: str, kind: type[Refused] | type[Timeout] = Refused) -> Refused | Timeout:
+    error = channel.receiver_error or channel.applier_error
+    words = f"{message}; it is {channel.state}"
+    if error:
+        words += f" with {error.code}: {error.message}"
+    return kind(
+        words,
+        server=replica.label,
+        step="watch the link start",
+        hint=_advice.advice(error.code) if error else "look at the state of the link with the status playbook",
+        details={"link": link_result(channel)},
+    )
+
+
+def _remove(context: Context, request: LinkRequest, current: LinkCurrent) -> None:
+    replica = context.replica
+    first = _stop(replica) if current.channel and not current.channel.stopped else _only(replica)
+    second = _only(replica)
+    if first is None or second is None or first.applied != second.applied:
+        raise Refused(
+            "the applied position still moves after the stop",
+            server=replica.label,
+            step="read the applied position",
+            hint="run again",
+        )
+    if second.applied or second.by_gtid:
+        # What never connected has applied nothing: its own start stays recorded.
+        start = Start(second.applied, replica.gtid_position(), origin="status")
+        record = current.record("link")
+        if second.never_connected and record and record.get("start"):
+            start = Start.from_result(record["start"]) or start
+        _write(context, request, current, "removed", start, "gtid" if second.by_gtid else "position")
+    _procedures.call(replica.connection, replica.procedures, _procedures.REMOVE)
+
+
+def _record_link(context: Context, request: LinkRequest, current: LinkCurrent, channel: Channel | None, phase: str) -> None:
+    if channel is None:
+        return
+    start = Start(channel.applied, context.replica.gtid_position(), origin="status")
+    record = current.record("link")
+    if record and record.get("start"):
+        start = Start.from_result(record["start"]) or start
+    _write(context, request, current, phase, start, "gtid" if channel.by_gtid else "position")
+
+
+def _write(context: Context, request: LinkRequest, current: LinkCurrent, phase: str, start: Start, method: str) -> None:
+    """Write the row about the link, where a row may be written now."""
+    replica, source, desired = context.replica, context.source, request.desired
+    records = Records(replica)
+    channel = _only(replica)
+    if records.refusal(1 if channel else 0):
+        context.warnings.append(f"nothing was recorded about the link: {records.refusal(1)}")
+        return
+    seed = current.records.get("seed") or {}
+    made_by_us = phase == "intended" or (current.record("link") or {}).get("phase") == "intended" or current.channel is None
+    records.write(
+        "link",
+        {
+            "phase": phase,
+            "identities": identities(source.identity, replica.identity),
+            "seed": seed.get("id") if belongs(seed, source.identity, replica.identity) else None,
+            "method": method,
+            "start": start.to_result(),
+            "applied": replica.gtid_position() if replica.is_mariadb else None,
+            "arguments": {
+                "host": desired.host,
+                "port": desired.port,
+                "user": desired.user,
+                "tls": bool(desired.ca),
+                # Of a link made by other hands nobody knows the CA.
+                "ca_fingerprint": desired.ca_fingerprint if made_by_us else None,
+            },
+            "at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
+        },
+    )
