@@ -26,11 +26,14 @@ class Dialect:
     :param replication_privilege: what a replica's account needs, as SHOW GRANTS spells it
     :param monitor_privileges: what reading the state of replication needs, any one of each group
     :param persistent: SET PERSIST exists: a change made live survives a restart without the option file
-    :param restrict_tls: CREATE USER and ALTER USER take REQUIRE
     :param dump_coordinates: the dump client's option that writes coordinates as a comment
     :param event_off: how an event is created that is not to run on a replica
     :param accounts: every account of one name, with the name bound
     :param identified: sets an account's hash, with the plugin filled in and the hash bound
+    :param grant_identified: where CREATE USER or ALTER USER cannot do what is needed: how GRANT takes the hash, with the plugin
+        filled in and the hash bound; then one GRANT makes the account, or puts it right as a whole
+    :param plugin_fixed: an account keeps the plugin that it was made with
+    :param drop_account: what removes an account, and does no harm where replicas lack it; each with name and host bound
     :param tls_plugin: the plugin for a new account whose sessions all use TLS
     :param native_optional: mysql_native_password may be switched off, or gone
     :param revoke: how REVOKE begins and ends, so that it does no harm where replicas lack the account
@@ -49,11 +52,13 @@ class Dialect:
     replication_privilege: str = "REPLICATION SLAVE"
     monitor_privileges: tuple[str, ...] = ("REPLICATION CLIENT",)
     persistent: bool = False
-    restrict_tls: bool = True
     dump_coordinates: str = "--master-data=2"
     event_off: str = "DISABLE ON SLAVE"
     accounts: str = "SELECT *, HEX(authentication_string) AS stored_hex FROM mysql.user WHERE User = %s"
     identified: str = "IDENTIFIED WITH {plugin} AS %s"
+    grant_identified: str = ""
+    plugin_fixed: bool = False
+    drop_account: tuple[str, ...] = ("DROP USER IF EXISTS %s@%s",)
     tls_plugin: str = "mysql_native_password"
     native_optional: bool = False
     revoke: tuple[str, str] = ("REVOKE", "")
@@ -67,7 +72,16 @@ class Dialect:
 
 
 _MYSQL = Dialect(worker_errors=True, limited_select="SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */")
-_MYSQL_56 = replace(_MYSQL, worker_errors=False, restrict_tls=False, account_name=16, limited_select="SELECT")
+_MYSQL_56 = replace(
+    _MYSQL,
+    worker_errors=False,
+    # CREATE USER and DROP USER know no IF [NOT] EXISTS here, and ALTER USER knows next to nothing.
+    grant_identified="IDENTIFIED BY PASSWORD %s",
+    plugin_fixed=True,
+    drop_account=("GRANT USAGE ON *.* TO %s@%s", "DROP USER %s@%s"),
+    account_name=16,
+    limited_select="SELECT",
+)
 _MYSQL_80 = replace(
     _MYSQL,
     persistent=True,
@@ -88,10 +102,12 @@ _MYSQL_84 = replace(_MYSQL_82, native_optional=True, event_off="DISABLE ON REPLI
 _MARIADB = Dialect(
     channels="SHOW ALL SLAVES STATUS",
     identified="IDENTIFIED VIA {plugin} USING %s",
+    # 10.2 has no ALTER USER IF EXISTS, though its manual says so.
+    grant_identified="IDENTIFIED VIA {plugin} USING %s",
     account_name=80,
     limited_select="SET STATEMENT max_statement_time={seconds} FOR SELECT",
 )
-_MARIADB_104 = replace(_MARIADB, accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s")
+_MARIADB_104 = replace(_MARIADB, grant_identified="", accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s")
 _MARIADB_105 = replace(
     _MARIADB_104,
     variables_right="BINLOG ADMIN",

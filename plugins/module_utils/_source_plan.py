@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _binlog, _replication_user
+from . import _binlog
+from ._account import Desired
+from ._account_plan import plan_account, validate
+from ._account_read import read_account
 from ._errors import DatainError, InputError, Refused, StatementError
 from ._model import Plan
-from ._replication_user import ACCOUNT_OPTIONS, Desired
+from ._replication_user import ACCOUNT_OPTIONS, account_report
 from ._run import Capability, Context
 from ._server import Server
 
@@ -48,12 +51,12 @@ def _account_part(source: Server, desired: Desired) -> tuple[dict[str, t.Any], l
         "diff": {"before": None, "after": None},
     }
     try:
-        _replication_user.validate(desired)
-        state = _replication_user.read_account(source, desired)
+        validate(desired)
+        state = read_account(source, desired)
     except (InputError, StatementError) as error:
         return report, _problem("account", error)
-    plan = _replication_user.plan_account(state, desired)
-    return {**_replication_user.account_report(plan), "account": plan.before}, _refused("account", plan)
+    plan = plan_account(state, desired)
+    return {**account_report(plan), "account": plan.before}, _refused("account", plan)
 
 
 def plan_source(source: Server, options: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _account_plan as module
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _password_hash as hashes
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _replication_user as module
+from ansible_collections.datain.azure_mysql.plugins.module_utils._account import Account, AccountState, Desired, Grant, parse_grant
 from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import InputError
-from ansible_collections.datain.azure_mysql.plugins.module_utils._replication_user import Account, AccountState, Desired, Grant
+from ansible_collections.datain.azure_mysql.plugins.module_utils._replication_user import _statements
 
 PASSWORD = "Secret-1"
 DESIRED = Desired("datain", "%", PASSWORD)
@@ -68,7 +69,7 @@ def actions(plan):
     ],
 )
 def test_a_line_of_show_grants(line, grant):
-    assert module.parse_grant(line) == grant
+    assert parse_grant(line) == grant
 
 
 def test_an_account_that_is_right_is_kept():
@@ -181,12 +182,33 @@ def test_extra_rights_in_an_order_in_which_they_can_go():
 
 def test_what_is_not_understood_is_refused():
     assert "not understood" in module.plan_account(state(native(grants=None)), DESIRED).refusal
-    assert "no ALTER USER" in module.plan_account(state(None, (5, 6, 24)), DESIRED).refusal
-    assert not module.plan_account(state(native(), (5, 6, 24)), DESIRED).refusal
+    assert not module.plan_account(state(None, (5, 6, 24)), DESIRED).refusal
+    fixed = native(methods=(("sha256_password", "00"),))
+    assert "cannot change the plugin" in module.plan_account(state(fixed, (5, 6, 24)), DESIRED).refusal
+    assert not module.plan_account(state(fixed, (5, 7, 22)), DESIRED).refusal
     assert "longer" in module.plan_account(state(None), replace(DESIRED, user="n" * 33)).refusal
     assert "longer" not in (module.plan_account(state(None, (10, 11, 5), "mariadb"), replace(DESIRED, user="n" * 33)).refusal or "")
     assert "MariaDB" in module.plan_account(state(None, (10, 11, 5), "mariadb"), replace(DESIRED, plugin=hashes.CACHING_SHA2)).refusal
     assert "no caching_sha2" in module.plan_account(state(None, (5, 7, 22)), replace(DESIRED, plugin=hashes.CACHING_SHA2)).refusal
+
+
+@pytest.mark.parametrize(
+    ("flavour", "version", "statements"),
+    [
+        ("mysql", (5, 6, 24), ["GRANT REPLICATION SLAVE ON *.* TO %s@%s IDENTIFIED BY PASSWORD %s REQUIRE SSL"]),
+        ("mariadb", (10, 2, 11), ["GRANT REPLICATION SLAVE ON *.* TO %s@%s IDENTIFIED VIA mysql_native_password USING %s REQUIRE SSL"]),
+        (
+            "mysql",
+            (5, 7, 22),
+            ["CREATE USER IF NOT EXISTS %s@%s IDENTIFIED WITH mysql_native_password AS %s REQUIRE SSL", "GRANT REPLICATION SLAVE ON *.* TO %s@%s"],
+        ),
+    ],
+)
+def test_how_an_account_is_made(flavour, version, statements):
+    dialect = dialect_for(flavour, version)
+    made = list(_statements(dialect, hashes.NATIVE, TLS, {"create_account", "grant"}))
+    assert [statement for statement, _values, _step in made] == statements
+    assert not any(PASSWORD in value for _statement, values, _step in made for value in values)
 
 
 def test_a_login_that_worked_proves_an_unknown_plugin():
