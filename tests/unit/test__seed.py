@@ -10,17 +10,16 @@ import pytest
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import InputError
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import Coordinates, Identity, Start
-from ansible_collections.datain.azure_mysql.plugins.module_utils._seed import (
+from ansible_collections.datain.azure_mysql.plugins.module_utils._seed import explicit_start, seed_result
+from ansible_collections.datain.azure_mysql.plugins.module_utils._seed_plan import (
     SeedCurrent,
     SeedDesired,
     SeedFacts,
     Table,
-    _may,
-    explicit_start,
     log_danger,
     plan_seed,
-    seed_result,
 )
+from ansible_collections.datain.azure_mysql.plugins.module_utils._seed_read import _may
 from ansible_collections.datain.azure_mysql.plugins.module_utils._state import identities
 
 SOURCE, REPLICA, OTHER = Identity(1, "uuid-1"), Identity(2, "uuid-2"), Identity(3, "uuid-3")
