@@ -44,6 +44,9 @@ class Dialect:
     :param collations: the rest of a SELECT of every collation's name, as tables spell it
     :param filters: the rest of a SELECT of the wild-ignore filter, where that can be read without a link
     :param channel_privileges: what reading the channels needs, any one
+    :param attached: lists the replicas that receive, with the server ids that they told
+    :param reserved_words: words that were free once and now need quotes as names
+    :param removed_modes: words of sql_mode that were known once and now are refused
     """
 
     channels: str = "SHOW SLAVE STATUS"
@@ -69,9 +72,26 @@ class Dialect:
     collations: str = "COLLATION_NAME AS name FROM information_schema.COLLATIONS"
     filters: str | None = None
     channel_privileges: tuple[str, ...] = ("REPLICATION CLIENT", "SUPER")
+    attached: str = "SHOW SLAVE HOSTS"
+    reserved_words: frozenset[str] = frozenset()
+    removed_modes: frozenset[str] = frozenset()
 
 
-_MYSQL = Dialect(worker_errors=True, limited_select="SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */")
+# What each release reserved in addition; the lists grow only.
+_WORDS_57 = frozenset(("generated", "optimizer_costs", "stored", "virtual"))
+_WORDS_80 = _WORDS_57 | frozenset(
+    (
+        "cube cume_dist dense_rank empty except first_value function grouping groups json_table lag last_value lateral lead"
+        " nth_value ntile of over percent_rank rank recursive row rows row_number system window"
+    ).split()
+)
+_MODES_80 = frozenset(
+    (
+        "DB2 MAXDB MSSQL MYSQL323 MYSQL40 NO_AUTO_CREATE_USER NO_FIELD_OPTIONS NO_KEY_OPTIONS NO_TABLE_OPTIONS ORACLE POSTGRESQL"
+    ).split()
+)
+
+_MYSQL = Dialect(worker_errors=True, limited_select="SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */", reserved_words=_WORDS_57)
 _MYSQL_56 = replace(
     _MYSQL,
     worker_errors=False,
@@ -81,6 +101,7 @@ _MYSQL_56 = replace(
     drop_account=("GRANT USAGE ON *.* TO %s@%s", "DROP USER %s@%s"),
     account_name=16,
     limited_select="SELECT",
+    reserved_words=frozenset(),
 )
 _MYSQL_80 = replace(
     _MYSQL,
@@ -90,15 +111,24 @@ _MYSQL_80 = replace(
     variables_right="SYSTEM_VARIABLES_ADMIN",
     filters="FILTER_RULE AS filter FROM performance_schema.replication_applier_global_filters"
     " WHERE FILTER_NAME = 'REPLICATE_WILD_IGNORE_TABLE'",
+    reserved_words=_WORDS_80,
+    removed_modes=_MODES_80,
 )
 _MYSQL_8022 = replace(
     _MYSQL_80,
     channels="SHOW REPLICA STATUS",
+    attached="SHOW REPLICAS",
 )
 _MYSQL_8026 = replace(_MYSQL_8022, dump_coordinates="--source-data=2")
 _MYSQL_8030 = replace(_MYSQL_8026, revoke=("REVOKE IF EXISTS", " IGNORE UNKNOWN USER"))
-_MYSQL_82 = replace(_MYSQL_8030, binlog_status="SHOW BINARY LOG STATUS", retention=(("binlog_expire_logs_seconds", 1),))
-_MYSQL_84 = replace(_MYSQL_82, native_optional=True, event_off="DISABLE ON REPLICA")
+_MYSQL_8031 = replace(_MYSQL_8030, reserved_words=_WORDS_80 | {"intersect"})
+_MYSQL_82 = replace(_MYSQL_8031, binlog_status="SHOW BINARY LOG STATUS", retention=(("binlog_expire_logs_seconds", 1),))
+_MYSQL_84 = replace(
+    _MYSQL_82,
+    native_optional=True,
+    event_off="DISABLE ON REPLICA",
+    reserved_words=_MYSQL_82.reserved_words | {"manual", "parallel", "qualify", "tablesample"},
+)
 _MARIADB = Dialect(
     channels="SHOW ALL SLAVES STATUS",
     identified="IDENTIFIED VIA {plugin} USING %s",
@@ -107,17 +137,24 @@ _MARIADB = Dialect(
     account_name=80,
     limited_select="SET STATEMENT max_statement_time={seconds} FOR SELECT",
 )
-_MARIADB_104 = replace(_MARIADB, grant_identified="", accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s")
+_MARIADB_103 = replace(_MARIADB, reserved_words=frozenset(("except", "intersect")))
+_MARIADB_104 = replace(_MARIADB_103, grant_identified="", accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s")
 _MARIADB_105 = replace(
     _MARIADB_104,
     variables_right="BINLOG ADMIN",
     monitor_privileges=("BINLOG MONITOR", "REPLICATION CLIENT"),
     channel_privileges=("SLAVE MONITOR", "REPLICA MONITOR"),
 )
-_MARIADB_106 = replace(_MARIADB_105, retention=(("binlog_expire_logs_seconds", 1), ("expire_logs_days", 86400)))
+_MARIADB_106 = replace(
+    _MARIADB_105,
+    retention=(("binlog_expire_logs_seconds", 1), ("expire_logs_days", 86400)),
+    reserved_words=_MARIADB_105.reserved_words | {"offset"},
+)
 # Collations of Unicode 14 have no character set in their names, but tables that use them do.
 _MARIADB_1010 = replace(
-    _MARIADB_106, collations="FULL_COLLATION_NAME AS name FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY"
+    _MARIADB_106,
+    reserved_words=_MARIADB_106.reserved_words | {"row_number"},
+    collations="FULL_COLLATION_NAME AS name FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY",
 )
 
 # Highest first; the first whose version is not above the server's is the server's.
@@ -125,6 +162,7 @@ _TABLE: dict[str, tuple[tuple[Version, Dialect], ...]] = {
     MYSQL: (
         ((8, 4, 0), _MYSQL_84),
         ((8, 2, 0), _MYSQL_82),
+        ((8, 0, 31), _MYSQL_8031),
         ((8, 0, 30), _MYSQL_8030),
         ((8, 0, 26), _MYSQL_8026),
         ((8, 0, 22), _MYSQL_8022),
@@ -137,6 +175,7 @@ _TABLE: dict[str, tuple[tuple[Version, Dialect], ...]] = {
         ((10, 6, 1), _MARIADB_106),
         ((10, 5, 2), _MARIADB_105),
         ((10, 4, 0), _MARIADB_104),
+        ((10, 3, 0), _MARIADB_103),
         ((0, 0, 0), _MARIADB),
     ),
 }
