@@ -47,6 +47,11 @@ class Dialect:
     :param attached: lists the replicas that receive, with the server ids that they told
     :param reserved_words: words that were free once and now need quotes as names
     :param removed_modes: words of sql_mode that were known once and now are refused
+    :param account_tables: where accounts and all that belongs to them are kept, each with what reads it whole
+    :param account_parts: what an account can have here beside logins, TLS demands and limits
+    :param hash_as_hex: a stored hash may be written as a hexadecimal literal, so that it can hold any byte
+    :param default_role: how the default roles of an account are set
+    :param renamed_rights: rights of older versions, each with what they are here
     """
 
     channels: str = "SHOW SLAVE STATUS"
@@ -75,6 +80,11 @@ class Dialect:
     attached: str = "SHOW SLAVE HOSTS"
     reserved_words: frozenset[str] = frozenset()
     removed_modes: frozenset[str] = frozenset()
+    account_tables: tuple[tuple[str, str], ...] = ()
+    account_parts: frozenset[str] = frozenset()
+    hash_as_hex: bool = False
+    default_role: str = ""
+    renamed_rights: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 # What each release reserved in addition; the lists grow only.
@@ -91,7 +101,29 @@ _MODES_80 = frozenset(
     ).split()
 )
 
-_MYSQL = Dialect(worker_errors=True, limited_select="SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */", reserved_words=_WORDS_57)
+_GRANTS = (
+    ("mysql.db", "SELECT * FROM mysql.db"),
+    ("mysql.tables_priv", "SELECT Host, Db, User, Table_name, Table_priv FROM mysql.tables_priv"),
+    ("mysql.columns_priv", "SELECT Host, Db, User, Table_name, Column_name, Column_priv FROM mysql.columns_priv"),
+    ("mysql.procs_priv", "SELECT Host, Db, User, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv"),
+    ("mysql.proxies_priv", "SELECT Host, User, Proxied_host, Proxied_user FROM mysql.proxies_priv"),
+)
+_USERS = (("mysql.user", "SELECT *, HEX(authentication_string) AS stored_hex FROM mysql.user"), *_GRANTS)
+_ROLES_80 = (
+    ("mysql.global_grants", "SELECT USER, HOST, PRIV, WITH_GRANT_OPTION FROM mysql.global_grants"),
+    ("mysql.role_edges", "SELECT FROM_USER, FROM_HOST, TO_USER, TO_HOST, WITH_ADMIN_OPTION FROM mysql.role_edges"),
+    ("mysql.default_roles", "SELECT USER, HOST, DEFAULT_ROLE_USER, DEFAULT_ROLE_HOST FROM mysql.default_roles"),
+)
+_MAPPING = (("mysql.roles_mapping", "SELECT Host, User, Role, Admin_option FROM mysql.roles_mapping"),)
+_PARTS_57 = frozenset(("lifetime", "expired", "locked"))
+
+_MYSQL = Dialect(
+    worker_errors=True,
+    limited_select="SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */",
+    reserved_words=_WORDS_57,
+    account_tables=_USERS,
+    account_parts=_PARTS_57,
+)
 _MYSQL_56 = replace(
     _MYSQL,
     worker_errors=False,
@@ -102,6 +134,7 @@ _MYSQL_56 = replace(
     account_name=16,
     limited_select="SELECT",
     reserved_words=frozenset(),
+    account_parts=frozenset(),
 )
 _MYSQL_80 = replace(
     _MYSQL,
@@ -113,11 +146,17 @@ _MYSQL_80 = replace(
     " WHERE FILTER_NAME = 'REPLICATE_WILD_IGNORE_TABLE'",
     reserved_words=_WORDS_80,
     removed_modes=_MODES_80,
+    account_tables=_USERS + _ROLES_80,
+    account_parts=_PARTS_57 | {"reuse"},
+    default_role="SET DEFAULT ROLE {roles} TO {account}",
 )
 _MYSQL_8022 = replace(
     _MYSQL_80,
     channels="SHOW REPLICA STATUS",
     attached="SHOW REPLICAS",
+    # Each of these came in its own release between 8.0.13 and 8.0.21.
+    account_parts=_PARTS_57 | {"reuse", "current", "second", "failures", "attribute"},
+    hash_as_hex=True,
 )
 _MYSQL_8026 = replace(_MYSQL_8022, dump_coordinates="--source-data=2")
 _MYSQL_8030 = replace(_MYSQL_8026, revoke=("REVOKE IF EXISTS", " IGNORE UNKNOWN USER"))
@@ -136,14 +175,23 @@ _MARIADB = Dialect(
     grant_identified="IDENTIFIED VIA {plugin} USING %s",
     account_name=80,
     limited_select="SET STATEMENT max_statement_time={seconds} FOR SELECT",
+    account_tables=_USERS + _MAPPING,
+    default_role="SET DEFAULT ROLE {roles} FOR {account}",
 )
 _MARIADB_103 = replace(_MARIADB, reserved_words=frozenset(("except", "intersect")))
-_MARIADB_104 = replace(_MARIADB_103, grant_identified="", accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s")
+_MARIADB_104 = replace(
+    _MARIADB_103,
+    grant_identified="",
+    accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s",
+    account_tables=(("mysql.global_priv", "SELECT User, Host, Priv AS document FROM mysql.global_priv"), *_GRANTS, *_MAPPING),
+    account_parts=_PARTS_57,
+)
 _MARIADB_105 = replace(
     _MARIADB_104,
     variables_right="BINLOG ADMIN",
     monitor_privileges=("BINLOG MONITOR", "REPLICATION CLIENT"),
     channel_privileges=("SLAVE MONITOR", "REPLICA MONITOR"),
+    renamed_rights=(("REPLICATION CLIENT", ("BINLOG MONITOR", "SLAVE MONITOR")),),
 )
 _MARIADB_106 = replace(
     _MARIADB_105,

@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from ._dialect import Version
 from ._model import MARIADB, MYSQL
 
+# What the vendor's pages on limits and on users name, in the words of all flavours.
+_WITHHELD = frozenset(
+    {
+        *("SUPER", "FILE", "SHUTDOWN", "CREATE TABLESPACE", "BACKUP_ADMIN"),
+        *("SET_USER_ID", "SYSTEM_USER", "REPLICATION_SLAVE_ADMIN", "SYSTEM_VARIABLES_ADMIN", "CONNECTION_ADMIN"),
+        *("SET USER", "REPLICATION SLAVE ADMIN", "CONNECTION ADMIN", "READ_ONLY ADMIN"),
+    }
+)
+
 
 @dataclass(frozen=True)
 class Service:
@@ -28,6 +37,9 @@ class Service:
     :param tiers: the pricing tiers on which the procedures exist; empty where the page names none
     :param most_replicas: how many replicas one source may have, or None
     :param firewall: the replica's firewall must let the source in
+    :param own_accounts: names of the platform's own accounts
+    :param withheld: privileges that the service gives to nobody but itself
+    :param read_only_schemas: schemas that nobody may write to
     """
 
     name: str
@@ -44,6 +56,9 @@ class Service:
     tiers: tuple[str, ...] = ("GeneralPurpose", "MemoryOptimized")
     most_replicas: int | None = None
     firewall: bool = True
+    own_accounts: tuple[str, ...] = ("azure_superuser",)
+    withheld: frozenset[str] = _WITHHELD
+    read_only_schemas: tuple[str, ...] = ("mysql",)
 
 
 SERVICES: dict[str, Service] = {
