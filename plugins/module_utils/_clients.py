@@ -34,6 +34,8 @@ _PROGRAMS: dict[tuple[str, str], tuple[str, ...]] = {
 _PACKAGES = {MYSQL: "mysql-client", MARIADB: "mariadb-client"}
 _NAMES = {MYSQL: "MySQL", MARIADB: "MariaDB"}
 
+ANY: Version = (0, 0, 0)
+
 # The most that any client takes; a client's own default would break on one long row.
 _PACKET = "1G"
 
@@ -106,19 +108,21 @@ def parse_client_version(text: str) -> tuple[str, Version] | None:
     return None
 
 
-def find_tools(source_flavour: str, replica_flavour: str, client_dir: str = "") -> Tools:
+def find_tools(flavours: tuple[str, str], client_dir: str = "", oldest_dump: Version = ANY) -> Tools:
     """Find the dump client of the source's flavour and the load client of the replica's.
 
+    :param flavours: source, replica
     :param client_dir: a folder to look in before the PATH
+    :param oldest_dump: the oldest version of a dump client that the source understands
     :raises ToolError: one is missing; the message says what to install
     """
-    return Tools(find_client(DUMP, source_flavour, client_dir), find_client(LOAD, replica_flavour, client_dir))
+    return Tools(find_client(DUMP, flavours[0], client_dir, oldest_dump), find_client(LOAD, flavours[1], client_dir))
 
 
-def find_client(purpose: str, flavour: str, client_dir: str = "") -> Client:
+def find_client(purpose: str, flavour: str, client_dir: str = "", oldest: Version = ANY) -> Client:
     """Find one client: by name, then by what it says about itself, since MariaDB's are also installed under MySQL's names.
 
-    :raises ToolError: there is none of this flavour
+    :raises ToolError: there is none of this flavour, or none that is new enough
     """
     seen: list[str] = []
     folders = [os.path.expanduser(client_dir)] if client_dir else []
@@ -128,9 +132,9 @@ def find_client(purpose: str, flavour: str, client_dir: str = "") -> Client:
             if path is None:
                 continue
             found = parse_client_version(_version_text(path))
-            if found and found[0] == flavour:
+            if found and found[0] == flavour and found[1] >= oldest:
                 return Client(path, *found)
-            seen.append(f"{path} is {_NAMES[found[0]] + chr(39) + 's' if found else 'something else'}")
+            seen.append(f"{path} is {_what(found, flavour, oldest)}")
     names = " or ".join(_PROGRAMS[purpose, flavour])
     message = f"{_NAMES[flavour]}'s {purpose} client ({names}) is not to be found where this runs"
     raise ToolError(
@@ -138,6 +142,15 @@ def find_client(purpose: str, flavour: str, client_dir: str = "") -> Client:
         step=f"look for the {purpose} client",
         hint=f"install {_PACKAGES[flavour]} there, or set datain_client_dir to the folder that holds {names}",
     )
+
+
+def _what(found: tuple[str, Version] | None, flavour: str, oldest: Version) -> str:
+    if found is None:
+        return "something else"
+    if found[0] != flavour:
+        return f"{_NAMES[found[0]]}'s"
+    old, new = (".".join(map(str, version)) for version in (found[1], oldest))
+    return f"of version {old}, and this server understands clients from {new} on"
 
 
 def _version_text(path: str) -> str:

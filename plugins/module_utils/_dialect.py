@@ -27,6 +27,7 @@ class Dialect:
     :param monitor_privileges: what reading the state of replication needs, any one of each group
     :param persistent: SET PERSIST exists: a change made live survives a restart without the option file
     :param dump_coordinates: the dump client's option that writes coordinates as a comment
+    :param oldest_dump_client: what older dump clients say is not understood
     :param event_off: how an event is created that is not to run on a replica
     :param accounts: every account of one name, with the name bound
     :param identified: sets an account's hash, with the plugin filled in and the hash bound
@@ -61,6 +62,7 @@ class Dialect:
     monitor_privileges: tuple[str, ...] = ("REPLICATION CLIENT",)
     persistent: bool = False
     dump_coordinates: str = "--master-data=2"
+    oldest_dump_client: Version = (0, 0, 0)
     event_off: str = "DISABLE ON SLAVE"
     accounts: str = "SELECT *, HEX(authentication_string) AS stored_hex FROM mysql.user WHERE User = %s"
     identified: str = "IDENTIFIED WITH {plugin} AS %s"
@@ -165,6 +167,8 @@ _MYSQL_82 = replace(_MYSQL_8031, binlog_status="SHOW BINARY LOG STATUS", retenti
 _MYSQL_84 = replace(
     _MYSQL_82,
     native_optional=True,
+    # Until 8.1 a dump client asks for SHOW MASTER STATUS, which 8.4 has lost.
+    oldest_dump_client=(8, 2, 0),
     event_off="DISABLE ON REPLICA",
     reserved_words=_MYSQL_82.reserved_words | {"manual", "parallel", "qualify", "tablesample"},
 )

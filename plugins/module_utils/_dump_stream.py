@@ -82,6 +82,7 @@ class DumpFilter:
     """Takes a dump in pieces of any size and returns what the load client shall get.
 
     :param event_status: how an event is created that is not to run on a replica
+    :param removed_modes: words of sql_mode that the replica refuses; routines, triggers and events carry theirs with them
 
     :ivar coordinates: where the snapshot is in the source's log, once the dump has said so
     :ivar gtid: MySQL: the set of transactions that the snapshot holds
@@ -93,7 +94,7 @@ class DumpFilter:
         writes its end marker and exits with 0.
     """
 
-    def __init__(self, event_status: str = "DISABLE ON SLAVE") -> None:
+    def __init__(self, event_status: str = "DISABLE ON SLAVE", removed_modes: frozenset[str] = frozenset()) -> None:
         self.coordinates: Coordinates | None = None
         self.gtid: str | None = None
         self.tables: set[tuple[str, str]] = set()
@@ -102,6 +103,7 @@ class DumpFilter:
         self.placeholders: set[tuple[str, str]] = set()
         self._ended = False
         self._event_status = event_status.encode("ascii")
+        self._removed_modes = removed_modes
         self._schema = ""
         self._modes: frozenset[str] = frozenset()
         self._delimiter = b";"
@@ -227,10 +229,19 @@ class DumpFilter:
         elif _CREATES.match(text):
             text = self._create(text)
         else:
-            mode = _SQL_MODE.search(text)
-            if mode:
-                self._modes = frozenset(mode.group(1).strip(b"'").decode("ascii", "replace").upper().split(","))
+            text = self._mode(text)
         return text + b"\n"
+
+    def _mode(self, text: bytes) -> bytes:
+        mode = _SQL_MODE.search(text)
+        if mode is None:
+            return text
+        words = mode.group(1).strip(b"'").decode("ascii", "replace").upper().split(",")
+        self._modes = frozenset(words)
+        if not self._modes & self._removed_modes:
+            return text
+        kept = ",".join(word for word in words if word not in self._removed_modes)
+        return text[: mode.start(1)] + f"'{kept}'".encode("ascii") + text[mode.end(1):]
 
     def _create(self, text: bytes) -> bytes:
         table = _CREATE_TABLE.match(text)

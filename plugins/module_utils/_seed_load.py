@@ -32,6 +32,8 @@ _HINTS = {
     1045: "the client could not log in as we did: check the account's authentication plugin and its TLS demand",
     1114: "the replica is out of space: raise its storage",
     1142: "grant the login the right named here",
+    1146: "it was dropped while it was copied; or its name is beyond ASCII, which a source older than 8.0 takes from a newer dump client"
+    " only with character_set_server=utf8mb4",
     1153: "raise max_allowed_packet on the replica: a row is longer",
     1205: "something on the replica holds a lock on what is loaded: end that session",
     1227: "the login lacks a right: on the source the dump needs RELOAD (or FLUSH_TABLES), LOCK TABLES, SHOW VIEW, TRIGGER and EVENT",

@@ -92,6 +92,16 @@ class TestFinding:
         assert "install mysql-client" in caught.value.hint
         assert "datain_client_dir" in caught.value.hint
 
+    def test_one_that_is_too_old_for_the_server_is_passed_over(self, tmp_path, monkeypatch):
+        (tmp_path / "a").mkdir()
+        old = fake(tmp_path / "a", "mysqldump", self.OURS)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+        with pytest.raises(ToolError, match="of version 8.0.33, and this server understands clients from 8.2.0 on"):
+            find_client(DUMP, "mysql", str(tmp_path / "a"), (8, 2, 0))
+        new = fake(tmp_path, "mysqldump", "mysqldump  Ver 9.7.4 for Linux on x86_64")
+        assert find_client(DUMP, "mysql", str(tmp_path / "a"), (8, 2, 0)).path == new
+        assert find_client(DUMP, "mysql", str(tmp_path / "a")).path == old
+
     def test_none(self, tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(ToolError, match="MariaDB's load client \\(mariadb or mysql\\) is not to be found"):

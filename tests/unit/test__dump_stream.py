@@ -191,6 +191,14 @@ class TestStatements:
         assert not found.complete
         assert out == body
 
+    def test_modes_that_the_replica_refuses_are_left_out(self):
+        text = "/*!50003 SET sql_mode              = 'NO_ZERO_DATE,NO_AUTO_CREATE_USER,ANSI_QUOTES' */ ;\n"
+        assert passed(text)[1] == text
+        removed = frozenset(("NO_AUTO_CREATE_USER", "DB2"))
+        assert passed(text, removed_modes=removed)[1] == text.replace("NO_AUTO_CREATE_USER,", "")
+        other = "/*!50003 SET sql_mode = @saved_sql_mode */ ;\n/*!50003 SET sql_mode = '' */ ;\n"
+        assert passed(other, removed_modes=removed)[1] == other
+
     def test_strings_end_as_the_mode_says(self):
         text = (
             "/*!50003 SET sql_mode              = 'NO_BACKSLASH_ESCAPES' */ ;\n"
