@@ -39,6 +39,7 @@ class Dialect:
     :param native_optional: mysql_native_password may be switched off, or gone
     :param revoke: how REVOKE begins and ends, so that it does no harm where replicas lack the account
     :param account_name: the longest name of an account, in characters
+    :param gtid_live: gtid_mode is switched on while the server runs, step by step
     :param worker_errors: performance_schema knows each worker's last error
     :param variables_right: what an administrator needs to set the variables of the binary log
     :param limited_select: how a SELECT begins that the server itself ends after a time
@@ -47,11 +48,13 @@ class Dialect:
     :param channel_privileges: what reading the channels needs, any one
     :param attached: lists the replicas that receive, with the server ids that they told
     :param reserved_words: words that were free once and now need quotes as names
+    :param table_options: information_schema tells the options of tables without opening each of them
     :param removed_modes: words of sql_mode that were known once and now are refused
     :param account_tables: where accounts and all that belongs to them are kept, each with what reads it whole
     :param account_parts: what an account can have here beside logins, TLS demands and limits
     :param hash_as_hex: a stored hash may be written as a hexadecimal literal, so that it can hold any byte
     :param default_role: how the default roles of an account are set
+    :param role_right: what passing on a role takes, where the role's own admin option is not the way
     :param renamed_rights: rights of older versions, each with what they are here
     """
 
@@ -74,6 +77,7 @@ class Dialect:
     revoke: tuple[str, str] = ("REVOKE", "")
     account_name: int = 32
     variables_right: str = "SUPER"
+    gtid_live: bool = True
     worker_errors: bool = False
     limited_select: str = "SELECT"
     collations: str = "COLLATION_NAME AS name FROM information_schema.COLLATIONS"
@@ -82,10 +86,12 @@ class Dialect:
     attached: str = "SHOW SLAVE HOSTS"
     reserved_words: frozenset[str] = frozenset()
     removed_modes: frozenset[str] = frozenset()
+    table_options: bool = True
     account_tables: tuple[tuple[str, str], ...] = ()
     account_parts: frozenset[str] = frozenset()
     hash_as_hex: bool = False
     default_role: str = ""
+    role_right: str = ""
     renamed_rights: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
@@ -134,6 +140,7 @@ _MYSQL_56 = replace(
     plugin_fixed=True,
     drop_account=("GRANT USAGE ON *.* TO %s@%s", "DROP USER %s@%s"),
     account_name=16,
+    gtid_live=False,
     limited_select="SELECT",
     reserved_words=frozenset(),
     account_parts=frozenset(),
@@ -151,6 +158,7 @@ _MYSQL_80 = replace(
     account_tables=_USERS + _ROLES_80,
     account_parts=_PARTS_57 | {"reuse"},
     default_role="SET DEFAULT ROLE {roles} TO {account}",
+    role_right="ROLE_ADMIN",
 )
 _MYSQL_8022 = replace(
     _MYSQL_80,
@@ -178,6 +186,7 @@ _MARIADB = Dialect(
     # 10.2 has no ALTER USER IF EXISTS, though its manual says so.
     grant_identified="IDENTIFIED VIA {plugin} USING %s",
     account_name=80,
+    table_options=False,
     limited_select="SET STATEMENT max_statement_time={seconds} FOR SELECT",
     account_tables=_USERS + _MAPPING,
     default_role="SET DEFAULT ROLE {roles} FOR {account}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._binlog import BinlogState, retention_seconds
+from ._binlog_plan import BinlogState, retention_seconds
 from ._facts import Facts, Side
 from ._link_start import log_gap
 from ._rule import (

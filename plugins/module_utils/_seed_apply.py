@@ -71,7 +71,9 @@ def apply_seed(context: Context, current: SeedCurrent, desired: SeedDesired, pla
     _make_room(replica, plan)
     facts = current.facts or SeedFacts(schemas={})
     copy = _seed_load.Copy(
-        DumpFilter(replica.dialect.event_off, replica.dialect.removed_modes), expected=sum(table.size for table in facts.tables), expected_tables=len(facts.tables)
+        DumpFilter(replica.dialect.event_off, replica.dialect.removed_modes),
+        expected=sum(table.size for table in facts.tables),
+        expected_tables=len(facts.tables),
     )
     generated = _seed_load.may_switch_off_generated_keys(replica)
     if plan.schemas:

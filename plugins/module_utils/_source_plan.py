@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _binlog
 from ._account import Desired
 from ._account_plan import plan_account, validate
 from ._account_read import read_account
+from ._binlog import BINLOG_OPTIONS, read_binlog
+from ._binlog_plan import DesiredBinlog, binlog_report, plan_binlog
+from ._binlog_plan import validate as validate_binlog
 from ._errors import DatainError, InputError, Refused, StatementError
 from ._model import Plan
 from ._replication_user import ACCOUNT_OPTIONS, account_report
@@ -33,11 +35,11 @@ def _problem(capability: str, error: DatainError) -> list[dict[str, t.Any]]:
     return [_block(capability, "input" if isinstance(error, InputError) else "unreadable", error.message, error.hint)]
 
 
-def _binlog_part(source: Server, desired: _binlog.DesiredBinlog) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
+def _binlog_part(source: Server, desired: DesiredBinlog) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
     """Return the report of binlog_config, and what is in its way."""
-    state = _binlog.read_binlog(source, desired)
-    plan = _binlog.plan_binlog(state, desired)
-    return _binlog.binlog_report(state, desired, plan), _refused("binlog", plan)
+    state = read_binlog(source, desired)
+    plan = plan_binlog(state, desired)
+    return binlog_report(state, desired, plan), _refused("binlog", plan)
 
 
 def _account_part(source: Server, desired: Desired) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
@@ -65,7 +67,7 @@ def plan_source(source: Server, options: dict[str, t.Any]) -> dict[str, t.Any]:
     :param options: SOURCE_PLAN_OPTIONS, validated
     :raises InputError: a retention or a server_id that cannot be meant
     """
-    wanted = _binlog.DesiredBinlog(options["retention"], options["gtid"], options["server_id"])
+    wanted = DesiredBinlog(options["retention"], options["gtid"], options["server_id"], options["source_service"])
     desired = Desired(
         user=options["replication_user"],
         host=options["replication_host"],
@@ -73,7 +75,7 @@ def plan_source(source: Server, options: dict[str, t.Any]) -> dict[str, t.Any]:
         require_tls=options["require_tls"],
         plugin=options["replication_plugin"],
     )
-    _binlog.validate(wanted)
+    validate_binlog(wanted)
     log, log_blocks = _binlog_part(source, wanted)
     account, account_blocks = _account_part(source, desired)
     binlog = log["binlog"]
@@ -114,7 +116,7 @@ def _run(context: Context) -> dict[str, t.Any]:
 
 
 SOURCE_PLAN_OPTIONS: dict[str, t.Any] = {
-    **_binlog.BINLOG_OPTIONS,
+    **BINLOG_OPTIONS,
     "replication_user": {"type": "str", "required": True},
     "replication_password": {"type": "str", "required": True, "no_log": True},
     "replication_host": ACCOUNT_OPTIONS["host"],

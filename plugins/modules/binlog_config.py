@@ -34,6 +34,12 @@ options:
       - The server's id in replication. Without it any id but zero will do,
         and a server without one gets one that is made from its own address.
     type: int
+  source_service:
+    description:
+      - The managed service that the source itself is, where it is one; its settings are then parameters of the control plane.
+      - Without it a managed server is known by variables that only one has, or by its replication procedures.
+    type: str
+    choices: [mysql_flexible_server, mysql_single_server, mariadb_server, mysql_data_sync]
 extends_documentation_fragment:
   - datain.azure_mysql._login
   - datain.azure_mysql._attributes
@@ -90,7 +96,8 @@ binlog:
       description:
         - Each setting with its C(name), its C(current) value, the C(required) one (of retention the least),
           the C(change) it takes and whether it is C(durable).
-        - C(change) is V(none), V(live) (done by this module) or V(restart) (the option file, and a restart).
+        - C(change) is V(none), V(live) (done by this module), V(restart) (the option file, and a restart) or V(control_plane)
+          (a parameter of a managed source; the module refuses and names the commands).
         - C(durable) is false where the option file must say the same; a value that is right is taken to be durable.
       type: list
       elements: dict

@@ -28,6 +28,12 @@ options:
   server_id:
     description: The server's id in replication; without it any but zero will do.
     type: int
+  source_service:
+    description:
+      - The managed service that the source itself is, where it is one; its settings are then parameters of the control plane.
+      - Without it a managed server is known by variables that only one has, or by its replication procedures.
+    type: str
+    choices: [mysql_flexible_server, mysql_single_server, mariadb_server, mysql_data_sync]
   replication_user:
     description: Name of the account that the replica logs in with.
     type: str

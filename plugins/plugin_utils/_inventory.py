@@ -87,6 +87,7 @@ def _source_demands(inventory: Inventory, name: str) -> dict[str, t.Any]:
     return {
         "require_tls": bool(inventory.value(name, "link_ca")),
         "retention": inventory.value(name, "binlog_retention", 0),
+        "source_service": inventory.value(name, "service"),
         "gtid": any(_by_gtid(inventory, replica) for replica in inventory.replicas_of(name)),
     }
 
@@ -180,6 +181,8 @@ def _server_problems(inventory: Inventory, name: str, tls: str) -> t.Iterator[st
 def source_problems(inventory: Inventory, name: str) -> list[str]:
     """Return what is wrong with a source, as sentences with host, variable and mend."""
     found = list(_server_problems(inventory, name, "preferred"))
+    if inventory.value(name, "service") is not None:
+        found += _choice(inventory, name, "service", SERVICES, "")
     found += _needed(inventory, name, "replication_user", "replication_password")
     password = inventory.value(name, "replication_password", "")
     if len(str(password)) > 32:

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _binlog as module
-from ansible_collections.datain.azure_mysql.plugins.module_utils._binlog import BinlogState, DesiredBinlog
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _binlog_plan as module
+from ansible_collections.datain.azure_mysql.plugins.module_utils._binlog_plan import BinlogState, DesiredBinlog
 from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import InputError
+from ansible_collections.datain.azure_mysql.plugins.module_utils._services import SERVICES
 
 WEEK = 7 * 86400
 COMMON = {"log_bin": "ON", "log_bin_basename": "/data/own-name", "server_id": "7", "binlog_format": "ROW", "binlog_row_image": "FULL"}
@@ -140,3 +143,29 @@ def test_mariadb_has_gtids_always():
 def test_what_cannot_be_meant(desired):
     with pytest.raises(InputError):
         module.validate(desired)
+
+
+def test_a_managed_source_is_set_up_by_its_control_plane():
+    own = {"binlog_expire_logs_seconds": "0", "binlog_row_image": "MINIMAL"}
+    wanted = DesiredBinlog(gtid=True)
+    assert module.plan_binlog(state("8.0", **own), wanted).refusal is None
+    managed = replace(state("8.0", **own), endpoint="shop.mysql.database.azure.com:3306", service=SERVICES["mysql_flexible_server"])
+    plan = module.plan_binlog(managed, wanted)
+    assert not plan.changed and "binlog_expire_logs_seconds is 0" in plan.refusal
+    commands = plan.hint.split("; ")
+    assert all("az mysql flexible-server parameter set" in command and "--server-name shop " in command for command in commands)
+    assert [command.partition("--value ")[2] for command in commands] == ["'FULL'", "'604800'", "'ON'", "'OFF_PERMISSIVE'", "'ON_PERMISSIVE'", "'ON'"]
+    result = module.binlog_result(managed, wanted)
+    assert not result["option_file_required"] and not result["restart_required"]
+    right = replace(managed, variables={**managed.variables, "binlog_expire_logs_seconds": "604800", "binlog_row_image": "FULL"})
+    assert module.plan_binlog(right, DesiredBinlog()).refusal is None
+
+
+def test_gtids_on_mysql_56_take_a_restart():
+    found = BinlogState(dialect_for("mysql", (5, 6, 24)), False, {**COMMON, "expire_logs_days": "0", "log_slave_updates": "OFF", **GTID_OFF})
+    result = module.binlog_result(found, DesiredBinlog(gtid=True))
+    assert targets(found, DesiredBinlog(gtid=True)) == [] and result["restart_required"]
+    assert {name: result["option_file"][name] for name in ("gtid_mode", "enforce_gtid_consistency", "log_slave_updates")} == {
+        "gtid_mode": "ON", "enforce_gtid_consistency": "ON", "log_slave_updates": "ON",
+    }  # fmt: skip
+    assert targets(state("5.7"), DesiredBinlog(gtid=True))[-1] == "gtid_mode=ON"
