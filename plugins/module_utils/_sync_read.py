@@ -62,11 +62,7 @@ def _right(words: str) -> str:
 
 def _columns(row: Row) -> set[Right]:
     """Return the rights that a row of mysql.user or mysql.db gives, one column each."""
-    return {
-        Right(_right(name[: -len("_priv")].replace("_", " ")))
-        for name, value in row.items()
-        if name.endswith("_priv") and value == "Y"
-    }
+    return {Right(_right(name[: -len("_priv")].replace("_", " "))) for name, value in row.items() if name.endswith("_priv") and value == "Y"}
 
 
 def _set(text: str | None) -> set[str]:
@@ -79,9 +75,7 @@ def _options(login: t.Any, tls: tuple[str, ...], limits: t.Mapping[str, t.Any], 
     found = {
         "login": tuple(login),
         "tls": tls if tls[0] else None,
-        "limits": tuple(
-            (word, limits[name]) for name, word in _LIMITS.items() if float(limits.get(name) or 0)
-        ) or None,
+        "limits": tuple((word, limits[name]) for name, word in _LIMITS.items() if float(limits.get(name) or 0)) or None,
         **others,
     }
     return {name: value for name, value in found.items() if value is not None and value is not False}
@@ -119,9 +113,7 @@ def _of_columns(row: Row) -> Account:
         {} if words.get("is_role") == "Y" else options,
         grants={GLOBAL: frozenset(_columns(row))},
         default_roles=frozenset([(default_role, "")] if default_role else ()),
-        restrictions={
-            item["Database"]: frozenset(item["Privileges"]) for item in attributes.get("Restrictions") or ()
-        },
+        restrictions={item["Database"]: frozenset(item["Privileges"]) for item in attributes.get("Restrictions") or ()},
         second_factor="multi_factor_authentication" in attributes,
     )
 
@@ -134,10 +126,7 @@ def _of_document(row: Row) -> Account:
     ways = [way or document for way in document.get("auth_or") or [document]]
     lifetime = document.get("password_lifetime", -1)
     options = _options(
-        (
-            (way.get("plugin") or _NATIVE, str(way.get("authentication_string") or "").encode("utf-8", "surrogatepass").hex().upper())
-            for way in ways
-        ),
+        ((way.get("plugin") or _NATIVE, str(way.get("authentication_string") or "").encode("utf-8", "surrogatepass").hex().upper()) for way in ways),
         (_TLS[document.get("ssl_type", 0)], *(document.get(name, "") for name in ("ssl_cipher", "x509_issuer", "x509_subject"))),
         document,
         lifetime=lifetime if lifetime >= 0 else None,
@@ -246,8 +235,7 @@ def read_missing(server: Server, wanted: t.Iterable[tuple[Scope, str]]) -> froze
 
     look(
         tables,
-        "SELECT 'table' AS kind, TABLE_SCHEMA AS place, TABLE_NAME AS name, '' AS part FROM information_schema.TABLES"
-        " WHERE TABLE_SCHEMA IN ({schemas})",
+        "SELECT 'table' AS kind, TABLE_SCHEMA AS place, TABLE_NAME AS name, '' AS part FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({schemas})",
         False,
     )
     look(
@@ -262,8 +250,4 @@ def read_missing(server: Server, wanted: t.Iterable[tuple[Scope, str]]) -> froze
         " WHERE ROUTINE_SCHEMA IN ({schemas})",
         False,
     )
-    return frozenset(
-        (scope, column)
-        for scope, column in wanted
-        if (scope.kind.lower(), scope.schema.lower(), scope.name.lower(), column.lower()) not in found
-    )
+    return frozenset((scope, column) for scope, column in wanted if (scope.kind.lower(), scope.schema.lower(), scope.name.lower(), column.lower()) not in found)
