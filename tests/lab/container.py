@@ -19,6 +19,7 @@ import time
 import catalogue
 import certificates
 import dress
+import fetch
 import process
 from layout import LabError, cache_dir, lab_id, lock, private, save, say, server_dir, socket_path, state_dir, wait_for, write_private
 
@@ -131,7 +132,7 @@ def create(state, entry, tree, settings, without_tls):
         mounts += _database(state, entry, tree, settings, without_tls)
         publish += ["-p", "127.0.0.1:%d:3306" % state["port"]]
         services.append(entry["service_name"])
-        (lab / "daemon").write_text("/opt/server/%s\n" % entry["daemon"])
+        (lab / "daemon").write_text("/opt/server/%s\n" % fetch.DAEMON)
     if state.get("ssh"):
         state["ssh"] = dict(_ssh(lab), port=process.free_port())
         publish += ["-p", "127.0.0.1:%d:22" % state["ssh"]["port"]]
@@ -155,12 +156,9 @@ def _database(state, entry, tree, settings, without_tls):
     inside = pathlib.PurePosixPath("/opt/server")
     state.update({
         "port": process.free_port(), "network_port": 3306, "socket": str(run / "mysqld.sock"), "run_dir": str(run),
-        "bin_dir": str(tree / "client"), "option_file": "/etc/mysql/my.cnf",
-        "option_file_here": str(home / "etc/my.cnf"), "error_log": str(home / "log/error.log"),
+        "option_file": "/etc/mysql/my.cnf", "option_file_here": str(home / "etc/my.cnf"), "error_log": str(home / "log/error.log"),
         "general_log": str(home / "log/general.log"), "files_dir": "/var/lib/mysql-files", "service_name": entry["service_name"],
-        "client": [str(tree / "client" / entry["flavour"]), "--defaults-file=%s" % (home / "root.cnf")],
-        "admin_client": [str(tree / "client" / entry["flavour"]), "--defaults-file=%s" % (home / "admin.cnf")],
-    })
+    }, **process.clients(entry, home, tree))
     places = dict(process.basics(entry, inside), **{
         "datadir": "/var/lib/mysql", "tmpdir": "/var/lib/mysql-tmp", "socket": "/run/mysqld/mysqld.sock", "port": "3306",
         "bind_address": "0.0.0.0", "pid_file": "/run/mysqld/mysqld.pid", "log_error": "/var/log/mysql/error.log",
@@ -169,7 +167,7 @@ def _database(state, entry, tree, settings, without_tls):
         "ssl_ca": "/etc/mysql/tls/ca.pem", "ssl_cert": "/etc/mysql/tls/server-cert.pem", "ssl_key": "/etc/mysql/tls/server-key.pem"})
     text = dress.option_file(dress.options(entry, state["service"], settings, places, without_tls))
     (home / "etc/my.cnf").write_text("# The option file of the server %s\n%s\n!includedir /etc/mysql/conf.d/\n" % (name, text))
-    write_client_files(state, without_tls, "")
+    write_client_files(state, "")
     (home / "log/error.log").touch(mode=0o600)
     for folder in ("data", "files", "log", "tmp"):
         _give(home / folder)

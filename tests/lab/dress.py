@@ -36,10 +36,14 @@ def canonical(option):
     return option.replace("-", "_").lower()
 
 
+def grammar(entry):
+    return catalogue.GRAMMARS[entry["grammar"]]
+
+
 def options(entry, service, settings, places, without_tls=False):
     """The server's options as a dict; a value may be a list (given several times) or None (a bare word)."""
     flavour = entry["flavour"]
-    result = dict(catalogue.OPTIONS["both"], **catalogue.OPTIONS[flavour])
+    result = dict(catalogue.OPTIONS["initialise"], **catalogue.OPTIONS["both"], **catalogue.OPTIONS[flavour])
     if service:
         result.update(catalogue.SERVICES[service]["options"])
     result.update(entry.get("options", {}))
@@ -47,7 +51,8 @@ def options(entry, service, settings, places, without_tls=False):
     if without_tls:
         for key in ("ssl_ca", "ssl_cert", "ssl_key"):
             result.pop(key, None)
-        result["tls_version" if flavour == "mysql" else "skip_ssl"] = "" if flavour == "mysql" else None
+        result.update(grammar(entry)["without_tls"])
+    if without_tls or not entry.get("client_tls", True):
         result.pop("require_secure_transport", None)
     for setting in settings:
         option, given, value = setting.partition("=")
@@ -61,6 +66,7 @@ def options(entry, service, settings, places, without_tls=False):
         result[option] = value if given else None
     if str(result.get("gtid_mode", "")).upper() not in ("", "OFF"):
         result.setdefault("enforce_gtid_consistency", "ON")
+        result.setdefault("loose_log_slave_updates", "ON")  # 5.6 demands it
     return result
 
 
@@ -74,10 +80,10 @@ def option_file(values, sections=("mysqld",)):
 
 def dressing(state):
     """SQL that makes a fresh server what its entry says; root runs it, no binary log keeps it. Runs again after a reset."""
-    flavour, service = state["flavour"], state["service"]
+    flavour, service, words = state["flavour"], state["service"], grammar(catalogue.SERVERS[state["server"]])
     admin = "%s@'%%'" % literal(state["admin_user"])
     lines = ["SET SESSION sql_log_bin=0;"]
-    lines += ["DROP USER IF EXISTS %s;" % admin,
+    lines += [words["drop_account"] % {"account": admin},
               "CREATE USER %s IDENTIFIED BY %s;" % (admin, literal(state["admin_password"]))]
     if not service:
         lines.append("GRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION;" % admin)
@@ -87,7 +93,8 @@ def dressing(state):
         raise LabError("%s is no %s server" % (service, flavour))
     for host in ("localhost", "127.0.0.1"):
         owner = "'azure_superuser'@'%s'" % host
-        lines += ["CREATE USER IF NOT EXISTS %s IDENTIFIED BY %s ACCOUNT LOCK;" % (owner, literal(password())),
+        lines += [words["drop_account"] % {"account": owner},
+                  "CREATE USER %s IDENTIFIED BY %s%s;" % (owner, literal(password()), words["lock_account"]),
                   "GRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION;" % owner]
     lines.append("GRANT %s ON *.* TO %s WITH GRANT OPTION;" % (", ".join(table["grants"]), admin))
     if table["dynamic_grants"]:
@@ -101,16 +108,14 @@ def dressing(state):
 def clearing(state, databases, accounts, tables):
     """SQL that takes away what was done since `up`; the names come from the server itself."""
     mysql = state["flavour"] == "mysql"
-    lines = ["SET SESSION sql_log_bin=0;", "SET SESSION foreign_key_checks=0;"]
-    lines += ["STOP REPLICA;", "RESET REPLICA ALL;", "RESET PERSIST;"] if mysql else \
-        ["STOP ALL SLAVES;", "RESET SLAVE ALL;", "SET GLOBAL gtid_slave_pos='';"]
+    lines = ["SET SESSION sql_log_bin=0;", "SET SESSION foreign_key_checks=0;", *grammar(catalogue.SERVERS[state["server"]])["unlink"]]
     lines += ["DROP DATABASE IF EXISTS `%s`;" % name.replace("`", "``") for name in databases if name not in SYSTEM]
     lines += ["DROP TABLE IF EXISTS mysql.`%s`;" % name.replace("`", "``") for name in tables]
     for user, host in accounts:
         if user not in OWN and not mysql and not host:
             lines.append("DROP ROLE IF EXISTS %s;" % literal(user))
         elif user not in OWN:
-            lines.append("DROP USER IF EXISTS %s@%s;" % (literal(user), literal(host)))
+            lines.append("DROP USER %s@%s;" % (literal(user), literal(host)))
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ import fnmatch
 import glob
 import hashlib
 import io
+import json
 import os
 import pathlib
 import re
@@ -26,9 +27,17 @@ import zipfile
 import catalogue
 from layout import LabError, cache_dir, lock, say
 
+# The program of a server's folder, beside its clients, that runs the server.
+DAEMON = "client/server"
+# What decides about the content of a server's folder, so that a changed entry is fetched anew.
+RECIPE = ("artifact", "members", "tree_sha256", "inner", "suite", "packages", "package_version", "daemon", "clients")
 CHUNK = 8 << 20
 CONNECTIONS = 4
 TIMEOUT = 60
+# Libraries of this suite run on every later one as well.
+HOME_SUITE = "bookworm"
+# What Debian's packages depend on and a server does without.
+NOT_NEEDED = re.compile(r"^(debconf|debianutils|dpkg|tar|perl|libperl|libconfig-inifiles-perl)")
 
 
 def server_tree(server):
@@ -36,7 +45,7 @@ def server_tree(server):
     entry = catalogue.SERVERS.get(server)
     if entry is None:
         raise LabError("no server %r in the table; there are: %s" % (server, ", ".join(sorted(catalogue.SERVERS))))
-    recipe = repr([entry.get(key) for key in ("artifact", "members", "tree_sha256", "packages", "package_version")])
+    recipe = repr([entry.get(key) for key in RECIPE])
     tree = cache_dir() / "servers" / ("%s-%s" % (server, hashlib.sha256(recipe.encode()).hexdigest()[:8]))
     if (tree / ".complete").exists():
         return tree
@@ -48,14 +57,9 @@ def server_tree(server):
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(tree, ignore_errors=True)
         fresh.mkdir(parents=True)
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            # What the system lacks comes meanwhile, or fails before the long download has ended.
-            libraries = pool.submit(_libraries, entry, fresh) if entry["from"] != "debs" else None
-            {"maven-zip": _maven_zip, "debs": _debs}[entry["from"]](server, entry, fresh)
-            if libraries:
-                libraries.result()
-            else:
-                _libraries(entry, fresh)
+        {"maven": _maven, "npm": _npm, "debs": _debs}[entry["from"]](server, entry, fresh)
+        if entry["from"] != "debs":
+            _libraries(entry, fresh)
         _wrappers(entry, fresh)
         (fresh / ".complete").touch()
         fresh.rename(tree)
@@ -74,14 +78,14 @@ def _maven_url(artifact):
     return Downloader().resolver.uri_for_artifact(Artifact.parse(artifact))
 
 
-def _open(url, span):
+def _open(url, span=None):
     """A bare system may have no certificates of its own; the Maven client's then do."""
     paths = ssl.get_default_verify_paths()
     context = ssl.create_default_context()
     if not paths.cafile and not (paths.capath and os.listdir(paths.capath)):
         import certifi
         context.load_verify_locations(certifi.where())
-    request = urllib.request.Request(url, headers={"Range": "bytes=%s" % span})
+    request = urllib.request.Request(url, headers={"Range": "bytes=%s" % span} if span else {})
     return urllib.request.urlopen(request, timeout=TIMEOUT, context=context)
 
 
@@ -129,7 +133,7 @@ class _Progress:
             print("\r" * sys.stderr.isatty() + text, end=end, file=sys.stderr, flush=True)
 
 
-def _maven_zip(server, entry, tree):
+def _maven(server, entry, tree):
     """A sparse copy of the zip with nothing but the wanted members in it, fetched over a few connections."""
     url = _maven_url(entry["artifact"])
     length = _length(url)
@@ -172,8 +176,21 @@ def _maven_zip(server, entry, tree):
                 os.chmod(tree / filename, 0o755 if mode & stat.S_IXUSR else 0o644)
     sparse.unlink()
     digest = tree_digest(tree, wanted)
-    if digest != entry["tree_sha256"]:
-        raise LabError("%s: what was fetched has the digest %s, the table says %s" % (server, digest, entry["tree_sha256"]))
+    _expect(server, digest, entry["tree_sha256"])
+    if "inner" in entry:
+        _unpack(tree / entry["inner"], tree)
+
+
+def _expect(what, digest, recorded):
+    if digest != recorded:
+        raise LabError("%s: what was fetched has the digest %s, the table says %s" % (what, digest, recorded))
+
+
+def _unpack(archive, tree):
+    done = subprocess.run(["tar", "-x", "-z", "--no-same-owner", "-f", archive, "-C", tree], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError("%s: %s" % (archive.name, done.stderr.strip()))
+    archive.unlink()
 
 
 def tree_digest(tree, members):
@@ -185,6 +202,44 @@ def file_digest(path):
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest() if hasattr(hashlib, "file_digest") \
             else hashlib.sha256(handle.read()).hexdigest()
+
+
+# ---------------------------------------------------------------- a package of npm
+
+
+def _npm(server, entry, tree):
+    """One package as it stands in the registry; what it depends on is not needed."""
+    name, version = entry["artifact"].rsplit("@", 1)
+    say("%s: fetching a package" % server)
+    try:
+        with _open("%s/%s/%s" % (_npm_registry(tree), name, version)) as answer:
+            tarball = json.load(answer)["dist"]["tarball"]
+        with _open(tarball) as answer, open(tree / "package.tgz", "wb") as handle:
+            shutil.copyfileobj(answer, handle)
+    except (OSError, KeyError, ValueError) as error:
+        raise LabError("cannot fetch %s: %s" % (entry["artifact"], error)) from None
+    _expect(server, file_digest(tree / "package.tgz"), entry["tree_sha256"])
+    _unpack(tree / "package.tgz", tree)
+
+
+def _npm_registry(tree):
+    """The registry that npm is set up for; without npm, the one that Debian's package of it is set up for."""
+    if shutil.which("npm"):
+        asked = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=False).stdout.strip()
+        if asked.startswith("http"):
+            return asked.rstrip("/")
+    unpacked = tree / "npm"
+    unpacked.mkdir()
+    try:
+        for deb in Apt(HOME_SUITE).download(["npm"], unpacked):
+            subprocess.run(["dpkg-deb", "-x", deb, unpacked], check=True)
+        for definitions in unpacked.glob("**/definitions.js"):
+            found = re.search(r"default: '(https://registry[^']*)'", definitions.read_text())
+            if found:
+                return found.group(1).rstrip("/")
+    finally:
+        shutil.rmtree(unpacked)
+    raise LabError("npm is not here, and its Debian package does not tell where the registry is")
 
 
 # ---------------------------------------------------------------- Debian packages, without root
@@ -212,7 +267,8 @@ class Apt:
         by = "[signed-by=%s] " % ring if os.path.exists(ring) else ""
         lines = set()
         for archive, release in re.findall(r"^'([^']+)/dists/([^/']+)/InRelease'", asked.stdout, re.MULTILINE):
-            if release.partition("-")[0] == self.host:
+            # sid has neither updates nor security.
+            if release.partition("-")[0] == self.host and (self.suite != "sid" or release == self.host):
                 lines.add("deb %s%s %s main\n" % (by, archive, release.replace(self.host, self.suite)))
         if not lines:
             raise LabError("found no Debian archive among apt's sources")
@@ -226,30 +282,37 @@ class Apt:
                 "-o", "Acquire::Languages=none"]
 
     def options(self):
-        return ["-qq", *self.folders(), "-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Dir::Etc::sourceparts=%s/sources" % self.root]
+        # The index of another suite may be past its date, its signature is not.
+        return ["-qq", *self.folders(), "-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Dir::Etc::sourceparts=%s/sources" % self.root,
+                "-o", "Acquire::Check-Valid-Until=false"]
 
     def run(self, *words, cwd=None):
         return subprocess.run(["apt-get", *self.options(), *words], cwd=cwd, capture_output=True, text=True, check=False)
 
     def download(self, packages, into, version=None):
         """The named packages' files, of the version that is asked for or else the archive's newest."""
-        with lock(self.root / "lab.lock"):
-            return self._download(packages, into, version)
+        return self._first(packages, version, lambda wanted: self.run("download", *wanted, cwd=into), into)
 
-    def _download(self, packages, into, version):
-        attempts = []
-        if version:
-            pinned = ["%s=%s" % (package, version) if package.startswith("mariadb") or package == "libmariadb3" else package
-                      for package in packages]
-            attempts.append(pinned)
+    def download_with_all(self, packages, into, version=None):
+        """The same, and every package that they depend on, the C library included."""
+        def fetch(wanted):
+            asked = self.run("install", "--print-uris", "--no-install-recommends", "--yes", *wanted)
+            files = re.findall(r"^'[^']+' ([^_ ]+)_", asked.stdout, re.MULTILINE)
+            rest = [name for name in files if name not in packages and not NOT_NEEDED.match(name)]
+            return self.run("download", *wanted, *rest, cwd=into) if files else asked
+        return self._first(packages, version, fetch, into)
+
+    def _first(self, packages, version, fetch, into):
+        attempts = [["%s=%s" % (package, version) for package in packages]] if version else []
         attempts.append(packages)
-        for update in (False, True):
-            if update:
-                self.run("update")
-            for wanted in attempts:
-                done = self.run("download", *wanted, cwd=into)
-                if done.returncode == 0:
-                    return sorted(pathlib.Path(into).glob("*.deb"))
+        with lock(self.root / "lab.lock"):
+            for update in (False, True):
+                if update:
+                    self.run("update")
+                for wanted in attempts:
+                    done = fetch(wanted)
+                    if done.returncode == 0:
+                        return sorted(pathlib.Path(into).glob("*.deb"))
         raise LabError("apt-get cannot fetch %s: %s" % (" ".join(packages), done.stderr.strip().replace("\n", " ")))
 
 
@@ -263,52 +326,68 @@ def _codename():
 
 
 def _debs(server, entry, tree):
+    """The server's packages and all they depend on: it runs with its own C library, whatever the machine has."""
     packages = tree / "packages"
     packages.mkdir()
     say("%s: fetching packages" % server)
-    files = Apt(entry["suite"]).download(entry["packages"], packages, entry["package_version"])
-    for deb in files:
+    for deb in Apt(entry["suite"]).download_with_all(entry["packages"], packages, entry["package_version"]):
         recorded = entry["deb_sha256"].get(deb.name)
-        if recorded is None:
+        if recorded is not None:
+            _expect(deb.name, file_digest(deb), recorded)
+        elif deb.name.partition("_")[0] in entry["packages"]:
             say("%s: %s is newer than the table; apt's signed index vouches for it" % (server, deb.name))
-        elif file_digest(deb) != recorded:
-            raise LabError("%s: %s has not the digest that the table records" % (server, deb.name))
         subprocess.run(["dpkg-deb", "-x", deb, tree], check=True)
     shutil.rmtree(packages)
+    _link_libraries(tree, tree.glob("**/*-linux-gnu/*.so*"))
 
 
 # ---------------------------------------------------------------- libraries that the system lacks
 
 
 def _libraries(entry, tree):
-    shutil.rmtree(tree / "libs", ignore_errors=True)
-    (tree / "libs").mkdir()
-    for found in glob.glob(str(tree / "usr/lib/*-linux-gnu/*.so*")) + glob.glob(str(tree / "lib/*-linux-gnu/*.so*")):
-        os.symlink(os.path.relpath(found, tree / "libs"), tree / "libs" / os.path.basename(found))
     known = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False,
                            env=dict(os.environ, PATH=os.environ.get("PATH", "") + ":/sbin:/usr/sbin")).stdout
     known = {line.split()[0] for line in known.splitlines() if "=>" in line and "x86-64" in line}
-    lacking = [name for name in entry["libraries"] if name not in known and not (tree / "libs" / name).exists()]
+    own = _link_libraries(tree, tree.glob(entry["own_libraries"]) if "own_libraries" in entry else ())
+    lacking = [name for name in entry["libraries"] if name not in known | own]
     if not lacking:
         return
     packages = sorted({catalogue.LIBRARIES[name] for name in lacking})
     say("this system lacks %s: fetching %s" % (", ".join(lacking), ", ".join(packages)))
     unpacked = tree / "libs" / "unpacked"
     unpacked.mkdir()
-    for deb in Apt().download(packages, unpacked):
+    for deb in Apt(HOME_SUITE).download(packages, unpacked):
         subprocess.run(["dpkg-deb", "-x", deb, unpacked], check=True)
         deb.unlink()
-    for found in unpacked.glob("**/*.so*"):
-        link = tree / "libs" / found.name
-        # Never a second C library or anything else that the system has: only what was lacking.
-        if found.name not in known and not link.exists():
-            os.symlink(os.path.relpath(found, tree / "libs"), link)
+    # Never a second C library or anything else that the system has: only what was lacking.
+    _link_libraries(tree, (found for found in unpacked.glob("**/*.so*") if found.name not in known | own))
+
+
+def _link_libraries(tree, files):
+    """Brings files together in the folder `libs`; their names."""
+    folder = tree / "libs"
+    folder.mkdir(exist_ok=True)
+    names = set()
+    for found in files:
+        if found.name not in names:
+            (folder / found.name).symlink_to(os.path.relpath(found, folder))
+            names.add(found.name)
+    return names
+
+
+# ---------------------------------------------------------------- programs that find their libraries
 
 
 def _wrappers(entry, tree):
-    """Client programs that find their libraries wherever they are called from."""
+    """Programs that find their libraries wherever they are called from; the daemon is one of them."""
     (tree / "client").mkdir()
-    for name, program in entry["clients"].items():
-        script = tree / "client" / name
-        script.write_text('#!/bin/sh\nd=${0%%/*}/..\nLD_LIBRARY_PATH=$d/libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} exec "$d/%s" "$@"\n' % program)
+    loader = "libs/ld-linux-x86-64.so.2"
+    if (tree / loader).exists():
+        call = 'exec "$d/%s" --library-path "$d/libs" "$d/%%s" "$@"' % loader
+    else:
+        call = 'LD_LIBRARY_PATH=$d/libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} exec "$d/%s" "$@"'
+    for name, program in {DAEMON: entry["daemon"], **{"client/" + name: program for name, program in entry["clients"].items()}}.items():
+        (tree / program).chmod(0o755)
+        script = tree / name
+        script.write_text("#!/bin/sh\nd=${0%/*}/..\n" + call % program + "\n")
         script.chmod(0o755)

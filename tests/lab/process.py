@@ -15,8 +15,10 @@ import socket
 import subprocess
 import time
 
+import catalogue
 import certificates
 import dress
+import fetch
 from layout import LabError, cache_dir, lab_id, lock, private, save, server_dir, socket_path, wait_for, write_private
 
 START_SECONDS = 90
@@ -25,7 +27,7 @@ PORTS = (21000, 29999)  # below what the kernel hands out by itself
 
 
 def _environment(tree):
-    return dict(os.environ, LD_LIBRARY_PATH=str(tree / "libs"), LC_ALL="C.UTF-8", HOME=str(tree))
+    return dict(os.environ, LC_ALL="C.UTF-8", HOME=str(tree))
 
 
 def _as_root():
@@ -34,20 +36,14 @@ def _as_root():
 
 def basics(entry, tree):
     base = tree / entry["basedir"]
-    share = "share" if entry["flavour"] == "mysql" else "share/mysql"
-    plugins = "lib/plugin" if entry["flavour"] == "mysql" else "lib/mysql/plugin"
-    return {"basedir": str(base), "lc_messages_dir": str(base / share), "character_sets_dir": str(base / share / "charsets"),
-            "plugin_dir": str(base / plugins)}
+    share = base / entry["share"]
+    return {"basedir": str(base), "lc_messages_dir": str(share), "character_sets_dir": str(share / "charsets"), "plugin_dir": str(base / entry["plugins"])}
 
 
 def template(entry, tree):
     """An initialised data folder, made once and copied for each server."""
-    small = {"lower_case_table_names": "1", "innodb_buffer_pool_size": "64M"}
-    if entry["flavour"] == "mysql":
-        small.update({"innodb_redo_log_capacity": "32M", "auto_generate_certs": "OFF"})
-    else:
-        small.update({"innodb_log_file_size": "32M"})
-    values = dict(basics(entry, tree), **small, **entry.get("init_options", {}))
+    small = catalogue.OPTIONS["initialise"]
+    values = dict(basics(entry, tree), **small)
     key = hashlib.sha256(repr([tree.name, sorted(small.items())]).encode()).hexdigest()[:8]
     template = cache_dir() / "templates" / ("%s-%s" % (tree.name, key))
     if template.exists():
@@ -60,13 +56,11 @@ def template(entry, tree):
         fresh.mkdir(parents=True, mode=0o700)
         scratch = fresh / "scratch"
         scratch.mkdir()
-        values.update({"datadir": str(fresh / "data"), "tmpdir": str(scratch)}, **_as_root())
+        values.update({"datadir": str(fresh / "data"), "tmpdir": str(scratch), "secure_file_priv": str(scratch)}, **_as_root())
         (fresh / "my.cnf").write_text(dress.option_file(values))
-        if entry["flavour"] == "mysql":
-            command, text = [tree / entry["daemon"], "--defaults-file=%s" % (fresh / "my.cnf"), "--initialize-insecure"], None
-        else:
-            command, text = _mariadb_bootstrap(entry, tree, fresh)
-        done = subprocess.run(list(map(str, command)), input=text, env=_environment(tree), cwd=fresh, capture_output=True, text=True, check=False)
+        words, text = (["--initialize-insecure"], None) if entry["initialise"] == "initialize" else _bootstrap(entry, tree, fresh / "data")
+        done = subprocess.run([str(tree / fetch.DAEMON), "--defaults-file=%s" % (fresh / "my.cnf"), *words], input=text,
+                              env=_environment(tree), cwd=fresh, capture_output=True, text=True, errors="surrogateescape", check=False)
         if done.returncode:
             raise LabError("%s cannot initialise a data folder: %s" % (entry["daemon"], (done.stderr + done.stdout)[-2000:]))
         (fresh / "data" / "auto.cnf").unlink(missing_ok=True)
@@ -75,20 +69,18 @@ def template(entry, tree):
     return template
 
 
-def _mariadb_bootstrap(entry, tree, fresh):
-    """What mariadb-install-db does, without its guesses about where things are."""
-    (fresh / "data" / "mysql").mkdir(parents=True)
-    share = tree / entry["basedir"] / "share/mysql"
+def _bootstrap(entry, tree, data):
+    """What mariadb-install-db and mysql_install_db do, without their guesses about where things are."""
+    (data / "mysql").mkdir(parents=True)
+    share = tree / entry["basedir"] / entry["share"]
     texts = ["CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
              "SET @skip_auth_anonymous=1;\n"]
-    for name in ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql",
-                 "fill_help_tables.sql", "maria_add_gis_sp_bootstrap.sql", "mysql_sys_schema.sql"):
-        if (share / name).exists():
-            texts.append((share / name).read_text(errors="surrogateescape"))
-    texts.append("DELETE FROM global_priv WHERE Host NOT IN ('localhost') AND User = 'root';\n")
-    command = [tree / entry["daemon"], "--defaults-file=%s" % (fresh / "my.cnf"), "--bootstrap", "--silent-startup",
-               "--max_allowed_packet=8M", "--net_buffer_length=16K", "--enforce-storage-engine="]
-    return command, "\n".join(texts)
+    for name in ("m*_system_tables.sql", "m*_performance_tables.sql", "m*_system_tables_data.sql",
+                 "fill_help_tables.sql", "maria_add_gis_sp_bootstrap.sql", "m*_sys_schema.sql"):
+        texts += [found.read_text(errors="surrogateescape") for found in share.glob(name)]
+    accounts = "global_priv" if "global_priv" in "".join(texts) else "user"
+    texts.append("DELETE FROM %s WHERE User = '' OR User = 'root' AND Host <> 'localhost';\n" % accounts)
+    return ["--bootstrap", "--max_allowed_packet=8M", "--net_buffer_length=16K"], "\n".join(texts)
 
 
 def free_port():
@@ -101,6 +93,13 @@ def free_port():
             except OSError:
                 continue
     raise LabError("no free port between %d and %d" % PORTS)
+
+
+def clients(entry, home, tree):
+    """Where the programs are that speak to a server, and their first words: root by the socket, the administrator by TCP."""
+    folder = (fetch.server_tree(entry["clients_of"]) if "clients_of" in entry else tree) / "client"
+    return {"bin_dir": str(folder), "client": [str(folder / entry["flavour"]), "--defaults-file=%s" % (home / "root.cnf")],
+            "admin_client": [str(folder / entry["flavour"]), "--defaults-file=%s" % (home / "admin.cnf")]}
 
 
 def create(state, entry, tree, settings, without_tls):
@@ -116,11 +115,9 @@ def create(state, entry, tree, settings, without_tls):
         certificates.server(name, home / "tls")
     state.update({
         "host": "127.0.0.1", "port": free_port(), "container": None, "tree": str(tree), "socket": str(socket_path(name)),
-        "bin_dir": str(tree / "client"), "option_file": str(home / "my.cnf"), "option_file_here": str(home / "my.cnf"), "error_log": str(home / "error.log"),
+        "option_file": str(home / "my.cnf"), "option_file_here": str(home / "my.cnf"), "error_log": str(home / "error.log"),
         "general_log": str(home / "general.log"), "files_dir": str(home / "files"),
-        "client": [str(tree / "client" / entry["flavour"]), "--defaults-file=%s" % (home / "root.cnf")],
-        "admin_client": [str(tree / "client" / entry["flavour"]), "--defaults-file=%s" % (home / "admin.cnf")],
-    })
+    }, **clients(entry, home, tree))
     places = dict(basics(entry, tree), **{
         "datadir": str(home / "data"), "tmpdir": str(home / "tmp"), "socket": state["socket"], "port": str(state["port"]),
         "bind_address": "127.0.0.1", "pid_file": str(home / "mysqld.pid"), "log_error": state["error_log"],
@@ -130,18 +127,21 @@ def create(state, entry, tree, settings, without_tls):
     }, **_as_root())
     values = dress.options(entry, state["service"], settings, places, without_tls)
     write_private(home / "my.cnf", dress.option_file(values))
-    write_client_files(state, without_tls, "")
+    write_client_files(state, "")
 
 
-def write_client_files(state, without_tls, root_password):
+def write_client_files(state, root_password):
     home = server_dir(state["name"])
+    mysql = state["flavour"] == "mysql"
     common = {"default-character-set": "utf8mb4"}
+    if not state["client_tls"]:
+        common.update({"ssl-mode": "DISABLED"} if mysql else {"skip-ssl": None})
     write_private(home / "root.cnf", dress.option_file(
         dict(common, user="root", password=root_password, socket=state["socket"]), ("client",)))
     admin = dict(common, user=state["admin_user"], password=state["admin_password"], host=state["host"], port=state["port"], protocol="tcp")
-    if not without_tls:
-        admin.update({"ssl-ca": state["ca"]}, **({"ssl-mode": "VERIFY_CA"} if state["flavour"] == "mysql" else {"ssl-verify-server-cert": None}))
-    elif state["flavour"] == "mysql":
+    if state["client_tls"]:
+        admin.update({"ssl-ca": state["ca"]}, **({"ssl-mode": "VERIFY_CA"} if mysql else {"ssl-verify-server-cert": None}))
+    elif mysql:
         admin["get-server-public-key"] = None
     write_private(home / "admin.cnf", dress.option_file(admin, ("client",)))
 
