@@ -283,6 +283,14 @@ class Connection:
         cipher = sock.cipher()
         return {"version": sock.version(), "cipher": cipher[0] if cipher else None}
 
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names and addresses in the server's certificate; none where it was not verified."""
+        sock = getattr(self._driver, "_sock", None)
+        shown = (sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None) or {}
+        common = tuple(value for part in shown.get("subject", ()) for key, value in part if key == "commonName")
+        return tuple(str(value) for _kind, value in shown.get("subjectAltName", ())) or common
+
     def close(self) -> None:
         try:
             self._driver.close()

@@ -11,12 +11,16 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from . import (
+    _documents,
+    _probe,
     _rules_account,
     _rules_binlog,
     _rules_gtid,
     _rules_identity,
     _rules_link,
     _rules_objects,
+    _rules_platform,
+    _rules_reach,
     _rules_replica,
     _rules_rights,
     _rules_schema,
@@ -25,7 +29,8 @@ from . import (
     _rules_version,
 )
 from ._errors import ConnectError, DatainError, InputError
-from ._facts import LIMIT, Desired, Facts, read_facts
+from ._facts import Desired, Facts
+from ._facts_read import LIMIT, read_facts
 from ._model import Finding
 from ._replica_link import LINK_OPTIONS, explicit_start
 from ._rule import FAILED, NOT_APPLICABLE, PASSED, SEVERITIES, UNKNOWN, WAIVED, Rule, judge
@@ -44,7 +49,9 @@ _CATALOGUE = (
     _rules_replica,
     _rules_account,
     _rules_tls,
+    _rules_reach,
     _rules_link,
+    _rules_platform,
     _rules_schema,
     _rules_objects,
 )
@@ -146,7 +153,6 @@ _GIVEN = (
     "replication_password",
     "retention",
     "seed",
-    "azure_server",
     "azure_resource_group",
     "azure_server_name",
 )
@@ -155,7 +161,7 @@ _GIVEN = (
 def desired_from(parameters: dict[str, t.Any]) -> Desired:
     """Turn options into what rules care about.
 
-    :raises InputError: the coordinates are half, or of no form that a server knows
+    :raises InputError: the coordinates are half, or of no form that a server knows; a document is none
     """
     start = explicit_start(parameters.get("coordinates"))
     return Desired(
@@ -163,6 +169,8 @@ def desired_from(parameters: dict[str, t.Any]) -> Desired:
         schemas=tuple(parameters.get("schemas") or ()),
         siblings=tuple(parameters.get("siblings") or ()),
         coordinates=start.coordinates if start else None,
+        documents=_documents.read(parameters.get("azure_documents") or ()),
+        replica_host=parameters.get("login_host") or "",
         **{name: parameters[name] for name in _GIVEN if parameters.get(name)},
     )
 
@@ -175,10 +183,11 @@ def findings_for_pair(
     :param given: what was read already; see ``read_facts``
     :raises InputError: a waiver or the coordinates cannot be meant
     """
-    return _findings(context.source, context.replica, parameters, given)
+    return _findings(context, context.source, context.replica, parameters, given)
 
 
 def _findings(
+    context: Context,
     source: Server | DatainError,
     replica: Server | DatainError,
     parameters: dict[str, t.Any],
@@ -186,7 +195,8 @@ def _findings(
 ) -> list[Finding]:
     waivers = parse_waivers(parameters.get("waivers") or ())
     limit = parameters.get("statement_timeout") or LIMIT
-    return evaluate(read_facts(source, replica, desired_from(parameters), limit=limit, given=given), waivers)
+    facts = read_facts(source, replica, desired_from(parameters), limit=limit, given=given)
+    return evaluate(replace(facts, reach=_probe.look(context, facts.replica.channels)), waivers)
 
 
 def _open(context: Context, side: str) -> Server | DatainError:
@@ -202,7 +212,7 @@ def _run(context: Context) -> dict[str, t.Any]:
     # What cannot be meant is said before a server is touched.
     parse_waivers(options["waivers"])
     desired_from(options)
-    findings = _findings(_open(context, "source"), _open(context, "replica"), options)
+    findings = _findings(context, _open(context, "source"), _open(context, "replica"), options)
     summary = summarise(findings, options["fail_on"])
     result: dict[str, t.Any] = {
         "changed": False,
@@ -251,7 +261,8 @@ PREREQUISITE_OPTIONS: dict[str, t.Any] = {
         },
     },
     "statement_timeout": {"type": "int", "default": LIMIT},
-    "azure_server": {"type": "dict"},
+    **_documents.DOCUMENT_OPTIONS,
+    **_probe.PROBE_OPTIONS,
 }
 
-CAPABILITY = Capability(name="prerequisites", options=PREREQUISITE_OPTIONS, run=_run)
+CAPABILITY = Capability(name="prerequisites", options=PREREQUISITE_OPTIONS, run=_run, prepare=_documents.prepare)

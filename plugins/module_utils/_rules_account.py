@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
-from ._facts import Facts
+import typing as t
+
+from ._facts import Account, Facts
 from ._rule import (
     GIVE_CA,
+    INFO,
     MANUAL,
     PAGE,
     WARNING,
@@ -19,6 +22,7 @@ from ._rule import (
     not_applicable,
     passed,
 )
+from ._sql import quote_identifier
 
 LONGEST_PASSWORD = 32
 
@@ -42,7 +46,7 @@ def _tls_demanded(facts: Facts) -> Outcome:
     if facts.desired.link_ca:
         return passed("the link uses TLS")
     demands = ["require_secure_transport"] if facts.source.on("require_secure_transport") else []
-    demands += [f"{account.user}@{account.host}: REQUIRE" for account in facts.source.replication_accounts if account.tls]
+    demands += [f"{account.user}@{account.host}: REQUIRE" for account in facts.replication_accounts if account.tls]
     return check(not demands, ", ".join(demands) or "nobody demands TLS", **listed(demands))
 
 
@@ -52,10 +56,46 @@ _TLS_PLUGINS = ("caching_sha2_password", "sha256_password")
 def _plugin(facts: Facts) -> Outcome:
     if facts.desired.link_ca:
         return passed("the link uses TLS")
-    found = [f"{account.user}@{account.host}: {account.plugin}" for account in facts.source.replication_accounts if account.plugin in _TLS_PLUGINS]
-    if not facts.source.replication_accounts:
+    found = [f"{account.user}@{account.host}: {account.plugin}" for account in facts.replication_accounts if account.plugin in _TLS_PLUGINS]
+    if not facts.replication_accounts:
         return not_applicable("there is no account yet")
     return check(not found, ", ".join(found) or None, **listed(found))
+
+
+_OVER_THE_NETWORK = ("mysql_native_password", "caching_sha2_password", "sha256_password", "ed25519", "parsec")
+
+
+def _remote_plugin(facts: Facts) -> Outcome:
+    found = [f"{account.user}@{account.host}: {account.plugin}" for account in facts.replication_accounts if account.plugin]
+    if not found:
+        return not_applicable("there is no account yet")
+    wrong = [text for text in found if text.rpartition(": ")[2] not in _OVER_THE_NETWORK]
+    return check(not wrong, ", ".join(found), **listed(wrong))
+
+
+# Accounts that a server makes for itself, or that only its own machine can use.
+_OF_THE_SERVER = ("mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "root", "mysql", "")
+
+
+def _of_users(facts: Facts) -> list[Account]:
+    """The source's accounts that people and programs use: not the server's own, not ours, not the link's."""
+    ours = {*_OF_THE_SERVER, facts.source.login_user, facts.desired.replication_user}
+    return [account for account in facts.source.accounts if account.user not in ours and account.host]
+
+
+def _shown(accounts: t.Iterable[Account]) -> dict[str, t.Any]:
+    return listed(f"{quote_identifier(account.user)}@{quote_identifier(account.host)}" for account in accounts)
+
+
+def _accounts(facts: Facts) -> Outcome:
+    there = {(account.user, account.host) for account in facts.replica.accounts}
+    lacking = [account for account in _of_users(facts) if (account.user, account.host) not in there]
+    return check(not lacking, f"{len(lacking)} accounts" if lacking else "none is lacking", **_shown(lacking))
+
+
+def _account_plugins(facts: Facts) -> Outcome:
+    strange = [account for account in _of_users(facts) if account.plugin and account.plugin not in facts.replica.abilities.plugins]
+    return check(not strange, ", ".join(sorted({account.plugin for account in strange})) or None, **_shown(strange))
 
 
 RULES: tuple[Rule, ...] = (
@@ -86,7 +126,7 @@ RULES: tuple[Rule, ...] = (
         "A source that demands TLS gets it",
         PAGE,
         _tls_demanded,
-        needs=("source.replication_accounts",),
+        needs=("source.accounts",),
         remedy=GIVE_CA,
     ),
     Rule(
@@ -95,8 +135,39 @@ RULES: tuple[Rule, ...] = (
         "The account's plugin works on a link like this",
         MANUAL,
         _plugin,
-        needs=("source.replication_accounts",),
+        needs=("source.accounts",),
         required="TLS, or mysql_native_password: the procedures cannot ask for the server's key (2061)",
         remedy=GIVE_CA,
+    ),
+    Rule(
+        "link.plugin",
+        "source",
+        "The account's plugin takes a password over the network",
+        MANUAL,
+        _remote_plugin,
+        needs=("source.accounts",),
+        required="mysql_native_password or caching_sha2_password",
+        remedy="let the source's play make the account again, or ALTER USER it to mysql_native_password or caching_sha2_password",
+    ),
+    Rule(
+        "accounts.missing",
+        "pair",
+        "The accounts of the source are there on the replica",
+        PAGE,
+        _accounts,
+        INFO,
+        needs=("source.accounts", "replica.accounts"),
+        required="accounts and grants are not replicated",
+        remedy="create those that the applications need on the replica too, before the cutover",
+    ),
+    Rule(
+        "accounts.plugins",
+        "pair",
+        "The replica has the plugins that the accounts of the source log in by",
+        MANUAL,
+        _account_plugins,
+        WARNING,
+        needs=("source.accounts", "replica.abilities"),
+        remedy="give these accounts another plugin and a new password on the replica: ALTER USER … IDENTIFIED WITH caching_sha2_password BY …",
     ),
 )

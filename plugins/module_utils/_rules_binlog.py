@@ -65,6 +65,10 @@ def _format(facts: Facts) -> Outcome:
     )
 
 
+# How many times the seed must fit into the life of a log file: what is written meanwhile has to be fetched and applied too.
+SEED_MARGIN = 3
+
+
 def is_azure(side: Side) -> bool:
     return any(name in side.variables for name in ("azure_server_name", "logical_server_name", "redirect_server_host"))
 
@@ -88,6 +92,25 @@ def _retention(facts: Facts) -> Outcome:
         "for ever" if kept is None else f"{kept} s",
         required=f"at least {wanted} s",
         remedy=remedy,
+    )
+
+
+def _retention_for_seed(facts: Facts) -> Outcome:
+    """What was measured counts, nothing is guessed: a seed of this pair that was made once takes as long when it is made again."""
+    seed = facts.records_of_pair.get("seed") or {}
+    seconds = (seed.get("notes") or {}).get("seconds")
+    if not isinstance(seconds, int):
+        return not_applicable("no seed of this pair has been measured yet")
+    source = facts.source
+    kept = retention_seconds(BinlogState(source.dialect, source.is_mariadb, dict(source.variables)))
+    name, unit = source.dialect.retention[0]
+    wanted = SEED_MARGIN * seconds
+    return check(
+        kept is None or kept >= wanted,
+        f"the seed took {seconds} s, the log is kept {'for ever' if kept is None else f'{kept} s'}",
+        required=f"at least {wanted} s: {SEED_MARGIN} times what the seed took",
+        severity=None if kept is not None and kept <= seconds else WARNING,
+        remedy=set_on_source(facts, name, str(-(-wanted // unit))),
     )
 
 
@@ -199,6 +222,15 @@ RULES: tuple[Rule, ...] = (
         "The source keeps its log for as long as a seed and an outage may take",
         PAGE,
         _retention,
+    ),
+    Rule(
+        "binlog.retention_for_seed",
+        "pair",
+        "The source keeps its log for much longer than the seed takes",
+        PAGE,
+        _retention_for_seed,
+        needs=("replica.records",),
+        remedy="raise the retention of the source's log: datain_binlog_retention",
     ),
     Rule(
         "binlog.size_limit",

@@ -13,6 +13,8 @@ from ._facts import Facts
 from ._rule import (
     HOW_TO,
     MANUAL,
+    MEASURED,
+    PAGE,
     WARNING,
     Outcome,
     Rule,
@@ -126,6 +128,41 @@ def _errant(facts: Facts) -> Outcome:
     return check(not extra, f"only on the replica: {_counts(extra)}", **listed(extra))
 
 
+def _offered(facts: Facts) -> Outcome:
+    """The older pages know positions only; what came to their services later, and to which, is the severity."""
+    if facts.method != "gtid":
+        return not_applicable("the link is by position")
+    service = facts.desired.service
+    return check(service.gtid_link == "info", "by GTID")
+
+
+def parse_positions(text: str) -> dict[int, tuple[int, int]]:
+    """Parse a MariaDB GTID position into server id and sequence number by domain."""
+    found = (part.strip().split("-") for part in text.split(",") if part.strip())
+    return {int(domain): (int(server), int(number)) for domain, server, number in found}
+
+
+def _own_events(facts: Facts) -> Outcome:
+    """What the replica wrote by itself in a domain of the source's, beyond the source's own numbers."""
+    replica = facts.replica
+    if not replica.is_mariadb or facts.method != "gtid":
+        return not_applicable("only a MariaDB link by GTID meets it")
+    theirs = parse_positions(facts.source.value("gtid_binlog_pos"))
+    mine = parse_positions(replica.value("gtid_binlog_pos"))
+    ahead = [
+        f"{domain}-{server}-{number}"
+        for domain, (server, number) in sorted(mine.items())
+        if server == replica.identity.server_id and domain in theirs and number > theirs[domain][1]
+    ]
+    strict = replica.on("gtid_strict_mode")
+    return check(
+        not ahead,
+        f"gtid_binlog_pos = {replica.value('gtid_binlog_pos') or 'empty'}, gtid_strict_mode = {replica.value('gtid_strict_mode')}",
+        severity=None if strict else WARNING,
+        **listed(ahead),
+    )
+
+
 RULES: tuple[Rule, ...] = (
     Rule("gtid.modes", "pair", "The GTID modes of both servers go together", MANUAL, _modes),
     Rule(
@@ -137,6 +174,27 @@ RULES: tuple[Rule, ...] = (
         needs=("replica.channels",),
         required="gtid_mode = ON on both",
         remedy="on each, one after the other: OFF_PERMISSIVE, ON_PERMISSIVE, ON; or datain_link_method: position",
+    ),
+    Rule(
+        "gtid.offered",
+        "replica",
+        "A link by GTID goes to a service that offers it",
+        PAGE,
+        _offered,
+        "gtid_link",
+        needs=("replica.channels",),
+        required="datain_link_method: position",
+        remedy="datain_link_method: position; or see that the managed server has the procedure (5.7 or 8.0, storage up to 16 TB)",
+    ),
+    Rule(
+        "gtid.own_events",
+        "pair",
+        "The replica has written nothing in the source's domain that is ahead of the source",
+        MEASURED,
+        _own_events,
+        needs=("replica.channels",),
+        required="gtid_binlog_pos of the replica not ahead of the source's (1947, 1950)",
+        remedy="set gtid_strict_mode = OFF on the replica, or use a managed server that nobody has written to",
     ),
     Rule(
         "gtid.consistency",

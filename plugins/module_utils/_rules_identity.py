@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ._facts import Facts
 from ._rule import (
+    INFO,
     MANUAL,
     PAGE,
     WARNING,
@@ -16,6 +17,7 @@ from ._rule import (
     check,
     listed,
     not_applicable,
+    passed,
     set_on_source,
 )
 
@@ -30,6 +32,15 @@ def _id_duplicate(facts: Facts) -> Outcome:
     others = (source, *facts.desired.siblings)
     seen = f"source {source}, replica {replica}" + (f", other replicas {', '.join(map(str, facts.desired.siblings))}" if facts.desired.siblings else "")
     return check(replica not in others, seen)
+
+
+def _fan_out(facts: Facts) -> Outcome:
+    """Two replicas of one server id throw each other out of the source, again and again."""
+    mine = facts.replica.identity.server_id
+    others = sorted(facts.source.registered)
+    if facts.running:
+        return passed(f"{mine} receives")
+    return check(mine not in others, f"replica {mine}, attached {', '.join(map(str, others)) or 'none'}")
 
 
 def _uuid_duplicate(facts: Facts) -> Outcome:
@@ -55,6 +66,38 @@ def _chain_runs(facts: Facts) -> Outcome:
         return not_applicable("the source is no replica itself")
     broken = [f"{channel.source_host}:{channel.source_port} {channel.state}" for channel in facts.source.channels if not channel.running]
     return check(not broken, "; ".join(broken) or "running", **listed(broken))
+
+
+def _commit_order(facts: Facts) -> Outcome:
+    source = facts.source
+    if not source.channels:
+        return not_applicable("the source is no replica itself")
+    if source.is_mariadb:
+        return not_applicable("MariaDB's parallel appliers keep the order unless slave_parallel_mode says otherwise")
+    new = "replica_parallel_workers" in source.variables
+    workers, order = ("replica_parallel_workers", "replica_preserve_commit_order") if new else ("slave_parallel_workers", "slave_preserve_commit_order")
+    return check(
+        source.number(workers) <= 1 or source.on(order),
+        f"{workers} = {source.value(workers)}, {order} = {source.value(order, 'not there')}",
+        remedy=set_on_source(facts, order, "ON"),
+    )
+
+
+def _source_read_only(facts: Facts) -> Outcome:
+    names = [name for name in ("read_only", "super_read_only") if facts.source.on(name)]
+    return check(not names, ", ".join(names) or "it takes writes")
+
+
+# Seconds of a running statement from which on a dump's global read lock would wait, and every writer behind it.
+LONG = 60
+
+
+def _long_statements(facts: Facts) -> Outcome:
+    why_not = facts.why_nothing_is_loaded
+    if why_not:
+        return not_applicable(why_not)
+    seconds = facts.source.longest_statement
+    return check(seconds < LONG, f"the longest has been running for {seconds} s", required=f"less than {LONG} s")
 
 
 def _replica_count(facts: Facts) -> Outcome:
@@ -85,6 +128,16 @@ RULES: tuple[Rule, ...] = (
         remedy="SET GLOBAL server_id = <another number>; on the source, and in its option file",
     ),
     Rule(
+        "server_id.fan_out",
+        "pair",
+        "No replica that is attached to the source has the replica's server_id",
+        MANUAL,
+        _fan_out,
+        needs=("source.registered", "replica.channels"),
+        required="all different",
+        remedy="give one of them another server_id; on a managed server that takes another managed server",
+    ),
+    Rule(
         "uuid.duplicate",
         "pair",
         "The servers have different server_uuids",
@@ -111,6 +164,37 @@ RULES: tuple[Rule, ...] = (
         WARNING,
         needs=("source.channels",),
         remedy="mend the source's own replication: SHOW REPLICA STATUS",
+    ),
+    Rule(
+        "source.commit_order",
+        "source",
+        "A source that is a replica itself commits in its own source's order",
+        MANUAL,
+        _commit_order,
+        WARNING,
+        needs=("source.channels",),
+        required="replica_preserve_commit_order = ON, or one applier",
+        remedy="set replica_preserve_commit_order = ON on the source",
+    ),
+    Rule(
+        "source.read_only",
+        "source",
+        "The source takes writes, so that the account can be created there",
+        MANUAL,
+        _source_read_only,
+        INFO,
+        required="read_only = OFF",
+        remedy="nothing if the account for the replica is there; else create it where the source gets its data from",
+    ),
+    Rule(
+        "source.long_statements",
+        "source",
+        "No statement has been running for long on the source: a dump's lock waits for it, and all writes behind the lock",
+        MANUAL,
+        _long_statements,
+        WARNING,
+        needs=("source.longest_statement", "replica.channels"),
+        remedy="wait for it, or end it: SHOW FULL PROCESSLIST; KILL <id>;",
     ),
     Rule(
         "source.replica_count",

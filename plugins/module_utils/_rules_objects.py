@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE: part of datain.azure_mysql, not for use by other collections.
-"""Rules about the objects beside the tables: definers, events, triggers."""
+"""Rules about what lives beside the tables: definers, events, triggers, programs."""
 
 from __future__ import annotations
 
 from ._facts import Facts
 from ._rule import (
+    INFO,
     MANUAL,
     PAGE,
     WARNING,
@@ -16,8 +17,10 @@ from ._rule import (
     check,
     failed,
     named,
+    not_applicable,
     passed,
     set_on_replica,
+    unknown,
 )
 
 
@@ -49,6 +52,31 @@ def _triggers(facts: Facts) -> Outcome:
     return failed(seen, remedy=remedy, **named(group.objects for group in found))
 
 
+def _modes(facts: Facts) -> Outcome:
+    """A load repeats the sql_mode that a routine, trigger or event was made with."""
+    gone = facts.replica.dialect.removed_modes
+    groups = [(group, gone & set(group.modes.upper().split(","))) for group in facts.source.objects]
+    found = [group for group, modes in groups if modes]
+    seen = ", ".join(sorted(set().union(*(modes for _group, modes in groups))))
+    return check(not found, seen or "none", **named(group.objects for group in found))
+
+
+def _fixed_keys(facts: Facts) -> Outcome:
+    if not facts.desired.service.fixed_keys:
+        return not_applicable("this service's page does not forbid it")
+    return unknown(
+        "whether a program changes the value of a primary key cannot be seen from here",
+        "where one does: delete the row and insert it again with its new key",
+    )
+
+
+def _uses(facts: Facts) -> Outcome:
+    unsuited = facts.desired.service.unsuited
+    if not unsuited:
+        return not_applicable("this service's page advises against no use")
+    return unknown(f"what the replica is for is not known here; it is not meant for {', '.join(unsuited)}", "use another service for these")
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "schema.definers",
@@ -73,4 +101,35 @@ RULES: tuple[Rule, ...] = (
         remedy="onboard loads events as DISABLE ON SLAVE; after any other load: ALTER EVENT <name> DISABLE ON SLAVE; on the replica",
     ),
     Rule("schema.triggers", "pair", "Triggers do their work once", MANUAL, _triggers, WARNING, needs=("source.objects",)),
+    Rule(
+        "schema.sql_modes",
+        "pair",
+        "The replica knows the sql_mode of every routine, trigger and event",
+        MANUAL,
+        _modes,
+        WARNING,
+        needs=("source.objects",),
+        required="without the modes that the replica's version has removed (1231)",
+        remedy="create them again without these modes; onboard's own seed leaves them out",
+    ),
+    Rule(
+        "advice.primary_key_values",
+        "source",
+        "No program changes the value of a primary key",
+        PAGE,
+        _fixed_keys,
+        WARNING,
+        required="delete the row and insert it again",
+        remedy="where a program changes one: delete the row and insert it again with its new key",
+    ),
+    Rule(
+        "advice.use",
+        "pair",
+        "The replica is for a use that the service is suited for",
+        PAGE,
+        _uses,
+        INFO,
+        needs_login=False,
+        remedy="use another service for disaster recovery, read scale or ETL",
+    ),
 )

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ._facts import Facts
 from ._procedures import BY_GTID, BY_POSITION
 from ._rule import (
@@ -66,6 +68,21 @@ def _filter(facts: Facts) -> Outcome:
         ",".join(ignored) or "no filter",
         remedy=set_on_replica(facts, "replicate_wild_ignore_table", ",".join([*ignored, "mysql.%"])),
     )
+
+
+def _wild(pattern: str) -> re.Pattern[str]:
+    """Turn a wild pattern of a filter, db.table, into one for the schema part."""
+    schema = re.split(r"(?<!\\)\.", pattern, maxsplit=1)[0]
+    parts = re.findall(r"\\.|%|_|.", schema, re.DOTALL)
+    return re.compile("".join({"%": ".*", "_": "."}.get(part, re.escape(part.lstrip("\\") or part)) for part in parts), re.IGNORECASE | re.DOTALL)
+
+
+def _filtered_schemas(facts: Facts) -> Outcome:
+    """A pattern for one table of a schema is somebody's wish; one for all of its tables is taken for a mistake too."""
+    patterns = [_wild(part.strip()) for part in facts.replica.ignored_tables.split(",") if part.strip()]
+    wanted = facts.desired.schemas or facts.source.schemas
+    lost = [name for name in wanted if any(pattern.fullmatch(name) for pattern in patterns)]
+    return check(not lost, facts.replica.ignored_tables or "no filter", **listed(map(quote_identifier, lost)))
 
 
 def _synced(facts: Facts) -> Outcome:
@@ -142,6 +159,16 @@ RULES: tuple[Rule, ...] = (
         WARNING,
         needs=("replica.ignored_tables",),
         required="replicate_wild_ignore_table has mysql.%",
+    ),
+    Rule(
+        "replica.filter_schemas",
+        "pair",
+        "No filter of the replica leaves out what is to be taken over",
+        PAGE,
+        _filtered_schemas,
+        needs=("replica.ignored_tables", "source.schemas"),
+        required="replicate_wild_ignore_table without the user's schemas",
+        remedy="take their patterns out of the parameter replicate_wild_ignore_table, and restart the managed server",
     ),
     Rule(
         "replica.sync_info",

@@ -73,12 +73,6 @@ def _replica_execute(facts: Facts) -> Outcome:
     return check(facts.replica.grants.has_in("mysql", "EXECUTE"), required="EXECUTE ON mysql.*")
 
 
-def _unless_loading(facts: Facts) -> str | None:
-    if facts.linked:
-        return "the replica is linked: nothing is loaded"
-    return None if facts.desired.loads else f"datain_seed is {facts.desired.seed}: nothing is loaded by us"
-
-
 _DUMP: tuple[tuple[str, ...], ...] = (("SELECT",), ("SHOW VIEW",), ("TRIGGER",), ("EVENT",), ("LOCK TABLES", "RELOAD"))
 _LOAD: tuple[tuple[str, ...], ...] = tuple(
     (name,)
@@ -134,7 +128,7 @@ RULES: tuple[Rule, ...] = (
         "source",
         "The source's login may read everything that a dump holds",
         MANUAL,
-        _rights("source", *_DUMP, only_if=_unless_loading),
+        _rights("source", *_DUMP, only_if=lambda facts: facts.why_nothing_is_loaded),
         needs=("source.grants", "replica.channels"),
         remedy=_GRANT + "source;",
     ),
@@ -161,7 +155,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The managed server's administrator may load the seed",
         LIMITATIONS,
-        _rights("replica", *_LOAD, only_if=_unless_loading),
+        _rights("replica", *_LOAD, only_if=lambda facts: facts.why_nothing_is_loaded),
         needs=("replica.grants", "replica.channels"),
         remedy="log in as the administrator that was created with the server; it lacks {rights}",
     ),

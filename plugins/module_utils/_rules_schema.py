@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ._facts import Facts, TableGroup
+from ._facts import AUTO_INCREMENT, COMPRESSED, PARTITIONED, RESERVED, ROW_ID, SHOWN, STRANGE_COLLATION, WIDE, Facts, TableGroup
 from ._model import MARIADB
 from ._rule import (
     HOW_TO,
+    INFO,
     LIMITATIONS,
     MANUAL,
     PAGE,
+    SERVER_PARAMETERS,
     WARNING,
     Outcome,
     Rule,
@@ -92,6 +94,47 @@ def _primary_key(facts: Facts) -> Outcome:
     return check(not found, words={"table": _example(found)}, **named(group.tables for group in found))
 
 
+def _of(facts: Facts, trait: str) -> list[TableGroup]:
+    return _tables(facts, lambda group: trait in group.traits)
+
+
+def _found(groups: list[TableGroup], seen: str | None = None, **more: t.Any) -> Outcome:
+    """Fail with tables; pass where there are none."""
+    return check(not groups, seen if groups else "none", words={"table": _example(groups)}, **named(group.tables for group in groups), **more)
+
+
+def _key_required(facts: Facts) -> Outcome:
+    name = "sql_require_primary_key"
+    if not facts.replica.on(name):
+        return passed(f"{name} = {facts.replica.value(name, 'not there')}")
+    return _found(
+        _tables(facts, lambda group: not group.keyed),
+        f"{name} = ON",
+        severity=WARNING if facts.why_nothing_is_loaded else None,
+        remedy=set_on_replica(facts, name, "OFF"),
+    )
+
+
+# What a server that makes invisible keys says to a table without a key that has one of these.
+_NO_INVISIBLE_KEY = {AUTO_INCREMENT: 4109, ROW_ID: 4108, PARTITIONED: 1235}
+
+
+def _no_invisible_key(facts: Facts) -> Outcome:
+    name = "sql_generate_invisible_primary_key"
+    if not facts.replica.on(name):
+        return passed(f"{name} = {facts.replica.value(name, 'not there')}")
+    found = _tables(facts, lambda group: not group.keyed and bool(group.traits & set(_NO_INVISIBLE_KEY)))
+    codes = sorted({str(code) for group in found for trait, code in _NO_INVISIBLE_KEY.items() if trait in group.traits})
+    # The seed switches the making off for its own session, where the administrator has a right to.
+    off = facts.replica.grants.has("SESSION_VARIABLES_ADMIN", "SYSTEM_VARIABLES_ADMIN", "SUPER")
+    return _found(
+        found,
+        f"{name} = ON: {', '.join(codes)}",
+        severity=WARNING if off or facts.why_nothing_is_loaded else None,
+        remedy=set_on_replica(facts, name, "OFF"),
+    )
+
+
 def _invisible_key(facts: Facts) -> Outcome:
     name = "sql_generate_invisible_primary_key"
     if not facts.replica.on(name):
@@ -101,17 +144,56 @@ def _invisible_key(facts: Facts) -> Outcome:
 
 
 def _collations(facts: Facts) -> Outcome:
-    strange = _tables(facts, lambda group: bool(group.collation) and group.collation not in facts.replica.collations)
+    strange = _tables(facts, lambda group: bool(group.collation) and not facts.replica.abilities.knows_collation(str(group.collation)))
     seen = ", ".join(sorted({str(group.collation) for group in strange}))
     return check(not strange, seen or None, words={"table": _example(strange)}, **named(group.tables for group in strange))
+
+
+def _column_collations(facts: Facts) -> Outcome:
+    return _found(_of(facts, STRANGE_COLLATION))
+
+
+def _default_collations(facts: Facts) -> Outcome:
+    """What a dump repeats beside the tables: the defaults of schemas, and what triggers, routines, views and events were made with."""
+    known = facts.replica.abilities.knows_collation
+    schemas = {name: collation for name, collation in facts.source.schemas.items() if collation and not known(collation)}
+    wanted = {name: collation for name, collation in schemas.items() if not facts.desired.schemas or name in facts.desired.schemas}
+    groups = [group for group in facts.source.objects if group.collation and not known(group.collation)]
+    pairs = sorted([(name,) for name in wanted] + [pair for group in groups for pair in group.objects.first])[:SHOWN]
+    seen = ", ".join(sorted({*wanted.values(), *(group.collation for group in groups)}))
+    return check(
+        not wanted and not groups,
+        seen or None,
+        objects=tuple(".".join(map(quote_identifier, pair)) for pair in pairs),
+        count=len(wanted) + sum(group.objects.count for group in groups),
+    )
+
+
+def _compressed(facts: Facts) -> Outcome:
+    if not facts.source.dialect.table_options:
+        return not_applicable("this flavour would open every table to tell")
+    return _found(_of(facts, COMPRESSED), "ROW_FORMAT = COMPRESSED")
+
+
+def _row_size(facts: Facts) -> Outcome:
+    if facts.source.on("innodb_strict_mode") or not facts.replica.on("innodb_strict_mode"):
+        return passed("the replica is not stricter than the source")
+    return _found(_of(facts, WIDE), "innodb_strict_mode: source OFF, replica ON", severity=WARNING if facts.why_nothing_is_loaded else None)
+
+
+def _reserved(facts: Facts) -> Outcome:
+    groups = [group.tables for group in facts.source.tables if RESERVED in group.traits]
+    groups += [group.objects for group in facts.source.objects if group.reserved]
+    return check(not groups, **named(groups))
 
 
 def _mariadb_only(facts: Facts) -> Outcome:
     if facts.desired.service.flavour == MARIADB:
         return not_applicable("the replica is a MariaDB server")
-    found = [group for group in facts.source.tables if group.kind in ("SEQUENCE", "SYSTEM VERSIONED")]
-    seen = ", ".join(sorted({group.kind.lower() for group in found}))
-    return check(not found, seen or None, **named(group.tables for group in found))
+    tables = [group for group in facts.source.tables if group.kind in ("SEQUENCE", "SYSTEM VERSIONED")]
+    packages = [group for group in facts.source.objects if group.kind.startswith("package")]
+    seen = ", ".join(sorted({group.kind.lower() for group in (*tables, *packages)}))
+    return check(not seen, seen or None, **named([*(group.tables for group in tables), *(group.objects for group in packages)]))
 
 
 RULES: tuple[Rule, ...] = (
@@ -178,13 +260,82 @@ RULES: tuple[Rule, ...] = (
         " a key added later would stop the link (1068, 1075), a load may (4109)",
     ),
     Rule(
+        "schema.no_invisible_key",
+        "pair",
+        "No table is one for which the replica fails to make an invisible primary key",
+        PAGE,
+        _no_invisible_key,
+        needs=("source.tables", "replica.grants", "replica.channels"),
+        required="sql_generate_invisible_primary_key = OFF, or primary keys: a column that counts by itself is 4109, one named my_row_id 4108, partitions 1235",
+        remedy="ALTER TABLE {table} ADD PRIMARY KEY (<columns>);",
+    ),
+    Rule(
+        "schema.primary_key_required",
+        "pair",
+        "The replica does not refuse tables without a primary key that the source has",
+        MANUAL,
+        _key_required,
+        needs=("source.tables", "replica.channels"),
+        required="sql_require_primary_key = OFF, or primary keys (3750)",
+        remedy="set sql_require_primary_key = OFF on the replica",
+    ),
+    Rule(
+        "schema.row_size",
+        "pair",
+        "No row may be longer than the replica takes",
+        SERVER_PARAMETERS,
+        _row_size,
+        needs=("source.tables", "replica.channels"),
+        required="rows within half a page, or innodb_strict_mode = OFF on the replica: the load fails with 1118",
+        remedy="ALTER TABLE {table} MODIFY … TEXT; for some long columns, or move some to another table",
+    ),
+    Rule(
+        "schema.compressed",
+        "source",
+        "No table is stored compressed",
+        LIMITATIONS,
+        _compressed,
+        INFO,
+        needs=("source.tables",),
+        remedy="nothing if the load takes it; else ALTER TABLE {table} ROW_FORMAT = DYNAMIC;",
+    ),
+    Rule(
+        "schema.reserved_words",
+        "pair",
+        "No name is a word that the replica's version reserves",
+        MANUAL,
+        _reserved,
+        WARNING,
+        needs=("source.tables", "source.objects"),
+        required="names in quotes wherever statements, views and routines use them",
+        remedy="put the name in quotes in all programs, views and routines, or give it another one",
+    ),
+    Rule(
         "schema.collations",
         "pair",
         "The replica knows the collations of all tables",
         MANUAL,
         _collations,
-        needs=("source.tables", "replica.collations"),
+        needs=("source.tables", "replica.abilities"),
         remedy="ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;",
+    ),
+    Rule(
+        "schema.column_collations",
+        "pair",
+        "The replica knows the collations of all columns",
+        MANUAL,
+        _column_collations,
+        needs=("source.tables", "source.abilities", "replica.abilities"),
+        remedy="ALTER TABLE {table} MODIFY <column> … COLLATE utf8mb4_unicode_ci;",
+    ),
+    Rule(
+        "schema.default_collations",
+        "pair",
+        "The replica knows the default collations of all schemas, and those that views, routines, triggers and events were made with",
+        MANUAL,
+        _default_collations,
+        needs=("source.schemas", "source.objects", "replica.abilities"),
+        remedy="ALTER DATABASE <schema> COLLATE utf8mb4_unicode_ci; and create the objects again with a collation that both know",
     ),
     Rule(
         "schema.mariadb_only",
@@ -192,7 +343,7 @@ RULES: tuple[Rule, ...] = (
         "There are no objects that only MariaDB has",
         MANUAL,
         _mariadb_only,
-        needs=("source.tables",),
+        needs=("source.tables", "source.objects"),
         remedy="drop them, or choose a MariaDB service",
     ),
 )

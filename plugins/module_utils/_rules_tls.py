@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
-from ._facts import Facts
+from ._facts import Facts, Side
 from ._rule import (
     GIVE_CA,
+    INFO,
     MANUAL,
     PAGE,
     WARNING,
@@ -95,14 +97,40 @@ def _ca_matches(facts: Facts) -> Outcome:
     channel = facts.channel if facts.linked else None
     if channel is not None and facts.running and channel.tls:
         return passed("the link is up with TLS")
-    ours = {certificate.fingerprint for certificate in facts.certificates}
-    if facts.source.login_tls in ("verify_ca", "verify_identity") and facts.source.login_ca and facts.source.login_ca <= ours:
-        return passed("our own session was verified with it")
-    return unknown(
-        "only a session that verifies with this CA shows whether the source's certificate comes from it",
-        f"openssl s_client -starttls mysql -connect {_address(facts)} -CAfile <datain_link_ca> -verify_return_error; or log in to the source with it: "
-        "datain_login_tls: verify_ca, datain_login_ca",
-    )
+    shown = facts.source.presented
+    if shown is None:
+        return unknown(
+            "only a session that verifies with this CA shows whether the source's certificate comes from it",
+            f"openssl s_client -starttls mysql -connect {_address(facts)} -CAfile <datain_link_ca> -verify_return_error",
+        )
+    return check(shown.problem is None, shown.problem or "a session of ours was verified with it")
+
+
+def _ca_name(facts: Facts) -> Outcome:
+    """The procedures cannot make the replica compare names, so this is not what a link fails by."""
+    shown, host = facts.source.presented, facts.desired.link_host
+    if not host:
+        return not_applicable("no address for the link was given")
+    if shown is None or shown.problem:
+        return not_applicable("the certificate was not verified")
+    return check(shown.covers(host), ", ".join(shown.names) or "no name", required=host)
+
+
+def _ciphers(side: Side, version: str) -> set[str]:
+    """Return the ciphers that a server is told to take; none means its library's own choice."""
+    text = side.value("tls_ciphersuites" if version == "TLSv1.3" else "ssl_cipher")
+    return {part for part in re.split(r"[:, ]+", text) if part}
+
+
+def _cipher_common(facts: Facts) -> Outcome:
+    versions = [{part.strip() for part in side.value("tls_version").split(",") if part.strip()} for side in on_both(facts)]
+    tried = []
+    for version in sorted(versions[0] & versions[1] if all(versions) else {"TLSv1.2"}, reverse=True):
+        one, two = (_ciphers(side, version) for side in on_both(facts))
+        if not one or not two or one & two:
+            return passed(f"{version}: {', '.join(sorted(one & two)) or 'any'}")
+        tried.append(f"{version}: source {', '.join(sorted(one))}; replica {', '.join(sorted(two))}")
+    return check(not tried, "; ".join(tried) or None)
 
 
 RULES: tuple[Rule, ...] = (
@@ -135,6 +163,14 @@ RULES: tuple[Rule, ...] = (
         remedy="set tls_version = TLSv1.2,TLSv1.3 below [mysqld] in the source's option file, then restart it; a server that cannot must be upgraded",
     ),
     Rule(
+        "link.tls_cipher",
+        "pair",
+        "Source and replica have a cipher in common",
+        MANUAL,
+        _with_ca(_cipher_common),
+        remedy="take ssl_cipher and tls_ciphersuites out of the source's option file, then restart it",
+    ),
+    Rule(
         "link.ca",
         "pair",
         "The CA for the link is a certificate of an authority",
@@ -159,6 +195,17 @@ RULES: tuple[Rule, ...] = (
         "The source's certificate comes from the CA for the link",
         PAGE,
         _with_ca(_ca_matches),
-        needs=("replica.channels",),
+        needs=("source.presented", "replica.channels"),
+        remedy="give the certificate of the authority that signed the source's certificate: datain_link_ca",
+    ),
+    Rule(
+        "link.ca_name",
+        "pair",
+        "The source's certificate is made out to the address of the link",
+        MANUAL,
+        _with_ca(_ca_name),
+        INFO,
+        needs=("source.presented",),
+        remedy="nothing: the replica does not compare names; but let the next certificate have the name in it",
     ),
 )

@@ -13,6 +13,7 @@ from ._facts import Facts, Side
 from ._rule import (
     ERROR,
     HOW_TO,
+    INFO,
     MANUAL,
     SERVER_PARAMETERS,
     WARNING,
@@ -55,14 +56,32 @@ def _alike(*names: str) -> t.Callable[[Facts], Outcome]:
 
 
 def _packet(facts: Facts) -> Outcome:
-    source, replica = (side.number("max_allowed_packet") for side in on_both(facts))
-    remedy = set_on_replica(facts, "max_allowed_packet", str(source))
+    source = facts.source.number("max_allowed_packet")
+    # What takes a statement in, and what takes an event in; only the smaller one matters.
+    names = [name for name in ("max_allowed_packet", "slave_max_allowed_packet", "replica_max_allowed_packet") if name in facts.replica.variables]
+    name = min(names, key=facts.replica.number, default="max_allowed_packet")
+    replica = facts.replica.number(name)
+    remedy = set_on_replica(facts, name, str(source))
     return check(
         replica >= source,
-        f"source {source}, replica {replica}",
+        f"source {source}, replica {replica} ({name})",
         required=f"at least {source} on the replica",
         remedy=remedy,
     )
+
+
+def _zones(facts: Facts) -> Outcome:
+    there = [f"{name} {'knows' if side.abilities.zones else 'lacks'} them" for name, side in zip(("source", "replica"), on_both(facts))]
+    return check(facts.replica.abilities.zones or not facts.source.abilities.zones, ", ".join(there))
+
+
+# Seconds that two clocks may differ by before anybody notices; reading them takes a part of it.
+APART = 10
+
+
+def _clock(facts: Facts) -> Outcome:
+    seconds = facts.replica.abilities.clock - facts.source.abilities.clock
+    return check(abs(seconds) < APART, f"the replica's clock is {seconds:+.0f} s from the source's", required=f"less than {APART} s apart")
 
 
 def _lower_case(facts: Facts) -> Outcome:
@@ -126,5 +145,26 @@ RULES: tuple[Rule, ...] = (
             (("innodb_strict_mode",), SERVER_PARAMETERS),
             (("innodb_page_size",), MANUAL),
         )
+    ),
+    Rule(
+        "variables.time_zone_tables",
+        "pair",
+        "The replica knows time zones by name, if the source does",
+        SERVER_PARAMETERS,
+        _zones,
+        WARNING,
+        needs=("source.abilities", "replica.abilities"),
+        required="loaded time zone tables: a statement that names a zone stops the link without them (1298)",
+        remedy="CALL mysql.az_load_timezone(); on the managed server, then restart it",
+    ),
+    Rule(
+        "variables.clock",
+        "pair",
+        "The clocks of both servers agree",
+        MANUAL,
+        _clock,
+        INFO,
+        needs=("source.abilities", "replica.abilities"),
+        remedy="see that both machines get their time from a time server: lags and the times of events are judged by it",
     ),
 )

@@ -21,6 +21,12 @@ _WITHHELD = frozenset(
 )
 
 
+# The types of resources that Azure's control plane knows managed servers as.
+FLEXIBLE = "Microsoft.DBforMySQL/flexibleServers"
+SINGLE = "Microsoft.DBforMySQL/servers"
+MARIADB_SERVER = "Microsoft.DBforMariaDB/servers"
+
+
 @dataclass(frozen=True)
 class Service:
     """A managed service that can be a replica.
@@ -33,10 +39,14 @@ class Service:
     :param retention: seconds that the source must keep its log, unless the inventory says otherwise
     :param control_plane_gtid: GTIDs of the replica are aligned by the control plane, not by an argument
     :param set_parameter: the command that sets a server parameter of the replica
-    :param show_server: the command that shows what the control plane knows about the replica
+    :param resource: the type of the replica in the control plane
+    :param cli: the group of commands that speaks to the control plane about the replica
     :param tiers: the pricing tiers on which the procedures exist; empty where the page names none
     :param most_replicas: how many replicas one source may have, or None
     :param firewall: the replica's firewall must let the source in
+    :param gtid_link: severity of a link by GTID; ``info`` where the service offers it
+    :param fixed_keys: the page forbids to change the value of a primary key
+    :param unsuited: uses that the page advises against
     :param own_accounts: names of the platform's own accounts
     :param withheld: privileges that the service gives to nobody but itself
     :param read_only_schemas: schemas that nobody may write to
@@ -52,10 +62,14 @@ class Service:
     retention: int = 7 * 86400
     control_plane_gtid: bool = False
     set_parameter: str = "az mysql server configuration set --resource-group {group} --server-name {server} --name {name} --value '{value}'"
-    show_server: str = "az mysql server show --resource-group {group} --name {server}"
+    resource: str = SINGLE
+    cli: str = "az mysql server"
     tiers: tuple[str, ...] = ("GeneralPurpose", "MemoryOptimized")
     most_replicas: int | None = None
     firewall: bool = True
+    gtid_link: str = "info"
+    fixed_keys: bool = False
+    unsuited: tuple[str, ...] = ()
     own_accounts: tuple[str, ...] = ("azure_superuser",)
     withheld: frozenset[str] = _WITHHELD
     read_only_schemas: tuple[str, ...] = ("mysql",)
@@ -74,7 +88,8 @@ SERVICES: dict[str, Service] = {
             method="position",
             control_plane_gtid=True,
             set_parameter="az mysql flexible-server parameter set --resource-group {group} --server-name {server} --name {name} --value '{value}'",
-            show_server="az mysql flexible-server show --resource-group {group} --name {server}",
+            resource=FLEXIBLE,
+            cli="az mysql flexible-server",
             tiers=(),
             firewall=False,
         ),
@@ -86,6 +101,7 @@ SERVICES: dict[str, Service] = {
             same_version="error",
             primary_key="error",
             method="position",
+            gtid_link="warning",
         ),
         Service(
             name="mariadb_server",
@@ -96,7 +112,8 @@ SERVICES: dict[str, Service] = {
             primary_key="error",
             method="gtid",
             set_parameter="az mariadb server configuration set --resource-group {group} --server-name {server} --name {name} --value '{value}'",
-            show_server="az mariadb server show --resource-group {group} --name {server}",
+            resource=MARIADB_SERVER,
+            cli="az mariadb server",
         ),
         Service(
             name="mysql_data_sync",
@@ -107,6 +124,9 @@ SERVICES: dict[str, Service] = {
             primary_key="error",
             method="position",
             most_replicas=5,
+            gtid_link="error",
+            fixed_keys=True,
+            unsuited=("disaster recovery", "read scale", "ETL from a transactional to an analytical database"),
         ),
     )
 }

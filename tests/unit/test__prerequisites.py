@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ssl
 import subprocess
 from dataclasses import replace
@@ -12,9 +13,12 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts, _prerequisites, _rules_gtid
+from ansible_collections.datain.azure_mysql.plugins.module_utils._certificates import read_certificates
 from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import ConnectError, ConnectionLost, InputError, StatementError
-from ansible_collections.datain.azure_mysql.plugins.module_utils._facts import Desired, Unread, parse_grants, read_facts
+from ansible_collections.datain.azure_mysql.plugins.module_utils._facts import Desired, Unread
+from ansible_collections.datain.azure_mysql.plugins.module_utils._facts_read import read_facts
+from ansible_collections.datain.azure_mysql.plugins.module_utils._grants import parse_grants
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import Finding
 from ansible_collections.datain.azure_mysql.plugins.module_utils._prerequisites import Waiver, blocking, parse_waivers, summarise, waive
 from ansible_collections.datain.azure_mysql.plugins.module_utils._server import Server
@@ -182,7 +186,7 @@ def test_few_statements():
     source, replica = server("source", ("STATISTICS", tables), ("information_schema.VIEWS", objects)), server("replica")
     facts = read_facts(source, replica, desired())
     assert facts.source.tables[0].tables == _facts.Named(10000, (("s", "a"), ("s", "b")))
-    assert len(source.connection.statements) + len(replica.connection.statements) <= 20
+    assert len(source.connection.statements) + len(replica.connection.statements) <= 23
     assert all("MAX_EXECUTION_TIME(60000)" in sql for sql in source.connection.statements if "information_schema.TABLES" in sql)
 
 
@@ -284,19 +288,19 @@ def authority(tmp_path_factory):
 
 
 def test_certificates(authority):
-    found, problem = _facts.read_certificates(authority.replace("\n", "\r\n") + authority)
+    found, problem = read_certificates(authority.replace("\n", "\r\n") + authority)
     assert problem is None and len(found) == 2
     assert found[0].authority and found[0].subject == "commonName=the lab"
     days = (found[0].ends - datetime.datetime.now(datetime.UTC)).days
     assert days in (39, 40)
-    assert found[0].fingerprint == _facts.hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority)).hexdigest()
+    assert found[0].fingerprint == hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority)).hexdigest()
 
 
 def test_a_broken_pem_is_told_and_stops_nothing(authority):
     for broken in (authority.replace("\n", ""), authority[: len(authority) // 2], "/no/such/file.pem", "-----BEGIN nonsense"):
-        found, problem = _facts.read_certificates(broken)
+        found, problem = read_certificates(broken)
         assert not found and problem
 
 
 def test_no_ca():
-    assert _facts.read_certificates("") == ((), None)
+    assert read_certificates("") == ((), None)
