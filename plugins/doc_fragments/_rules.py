@@ -64,9 +64,25 @@ options:
       - MySQL before 5.7.8 knows no such limit; there the session ends with the time, and the rest of its side is unknown.
     type: int
     default: 60
-  azure_server:
+  azure_documents:
     description:
-      - What the control plane says about the replica, as C(az mysql flexible-server show --output json) prints it.
-      - Without it the rules that begin with C(azure.) are unknown.
-    type: dict
+      - What the control plane says about the replica, as paths of JSON files on the controller, as their text, or as data.
+      - A document is what C(az mysql flexible-server show), C(az mysql server show) or C(az mariadb server show) print,
+        their lists of firewall rules and parameters, what the Azure API returns for these, what the C(_info) modules of
+        C(azure.azcollection) for these servers return, or a state of Terraform. Which one it is, the document says itself.
+      - Several servers may be in it. What is about others than O(login_host) is left out.
+      - They are read on the controller, with the Python package jmespath, and only what a rule asks for leaves it.
+      - Without them the rules that begin with C(azure.) are unknown, and each says which command makes the document.
+    type: list
+    elements: raw
+    default: []
+  probe:
+    description:
+      - Let the replica itself go to the source where it has no link, by the service's procedures, with an account that nobody has.
+        The source refuses it, and how it does shows whether the name, the network and TLS are right. Nothing is fetched.
+      - This makes a link for some seconds and removes it. A run that dies meanwhile leaves it there. It is no link to any
+        module, and the next run removes it.
+      - It is not done in check mode.
+    type: bool
+    default: false
 """

@@ -68,6 +68,7 @@ class LinkCurrent:
     :param address: why the new address is not proven to be the source's: None unread, "" proven
     :param history: why the new source cannot be followed by GTID: None unread, "" it can
     :param not_writable: why no row may be written now, or None
+    :param remains: a check of the network has left its channel, which is no link
     """
 
     flavour: str
@@ -89,6 +90,7 @@ class LinkCurrent:
     address: str | None = None
     history: str | None = None
     not_writable: str | None = None
+    remains: bool = False
 
     @property
     def channel(self) -> Channel | None:

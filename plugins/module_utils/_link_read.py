@@ -21,7 +21,8 @@ from ._state import Records
 def read_link(context: Context, request: LinkRequest) -> LinkCurrent:
     """Read everything that the table asks about, in few statements; some only in the states that need them."""
     source, replica, desired = context.source, context.replica, request.desired
-    channels = tuple(replica.channels())
+    everything = replica.status()
+    channels = tuple(channel for channel in everything if not channel.probe)
     records = Records(replica)
     rows = records.read()
     current = LinkCurrent(
@@ -37,6 +38,7 @@ def read_link(context: Context, request: LinkRequest) -> LinkCurrent:
         gtid_modes=(source.variables.get("gtid_mode", ""), replica.variables.get("gtid_mode", "")),
         applied=replica.gtid_position() if replica.is_mariadb or replica.on("gtid_mode") else None,
         not_writable=records.refusal(len(channels)),
+        remains=len(everything) > len(channels),
     )
     if desired.state == "started":
         current = _read_gtid_history(current, source, replica, desired)

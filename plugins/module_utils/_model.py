@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 MYSQL = "mysql"
 MARIADB = "mariadb"
+# Whom a check of the network goes to a source as: an account that nobody has, and by which a channel is known to be no link.
+PROBE_USER = "datain_probe"
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,11 @@ class Channel:
     @property
     def stopped(self) -> bool:
         return self.receiver == "stopped" and self.applier == "stopped"
+
+    @property
+    def probe(self) -> bool:
+        """No link, but what a check of the network has made."""
+        return not self.name and self.source_user == PROBE_USER
 
     @property
     def running(self) -> bool:

@@ -16,6 +16,7 @@ from ._link_apply import apply_link
 from ._link_model import LinkDesired, LinkPlan, LinkRequest
 from ._link_read import read_link
 from ._model import Start
+from ._probe import SWEEP, sweep
 from ._replica_info import link_result
 from ._run import SOURCE_OPTION, Capability, Context
 from ._services import SERVICES
@@ -103,8 +104,12 @@ def _run(context: Context) -> dict[str, t.Any]:
     current = read_link(context, request)
     plan = plan_link(current, request.desired)
     channel = current.channel
-    if plan.refusal is None and link_work(plan) and not context.check_mode:
+    # Not the table's matter: to that, what a check of the network has left does not exist.
+    swept = (SWEEP,) if current.remains else ()
+    if (swept or (plan.refusal is None and link_work(plan))) and not context.check_mode:
         with lock(context.replica.connection, LINK_LOCK):
+            if swept:
+                sweep(context.replica)
             # What was read before the lock was ours may have changed since.
             current = read_link(context, request)
             plan = plan_link(current, request.desired)
@@ -119,10 +124,10 @@ def _run(context: Context) -> dict[str, t.Any]:
             details={"row": plan.row, "link": link_result(current.channel)},
         )
     return {
-        "changed": plan.changed,
+        "changed": plan.changed or bool(swept),
         "row": plan.row,
         "link": link_result(channel),
-        "actions": plan.actions(),
+        "actions": [*(step.to_result() for step in swept), *plan.actions()],
         "findings": [finding.to_result() for finding in plan.findings],
         "diff": {"before": plan.before, "after": plan.after},
     }

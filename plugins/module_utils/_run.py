@@ -94,6 +94,7 @@ class Capability:
     :param run: returns the result; ``changed`` is required, ``diff`` is {before, after}
     :param rules: mutually_exclusive, required_if and the like, as Ansible takes them
     :param logs_in: it speaks to servers, so it has the options of a login
+    :param prepare: what is done to a task's options on the controller, before they go anywhere
     """
 
     name: str
@@ -102,6 +103,7 @@ class Capability:
     side: str = "replica"
     rules: dict[str, t.Any] = field(default_factory=dict)
     logs_in: bool = True
+    prepare: t.Callable[[dict[str, t.Any]], dict[str, t.Any]] = dict
 
     @property
     def argument_spec(self) -> dict[str, t.Any]:

@@ -123,7 +123,15 @@ class Server:
     # What moves
 
     def channels(self) -> list[Channel]:
-        """Every replication channel. An empty list means that the query succeeded and there is none."""
+        """Every replication channel that is a link. An empty list means that the query succeeded and there is none."""
+        return [channel for channel in self.status() if not channel.probe]
+
+    def remains(self) -> list[Channel]:
+        """The channel that a check of the network has made and not removed yet: it is no link."""
+        return [channel for channel in self.status() if channel.probe]
+
+    def status(self) -> list[Channel]:
+        """Every replication channel, of whatever kind."""
         rows = self.connection.rows(self.dialect.channels, step="read the state of replication")
         channels = [_channel(row) for row in rows]
         if self.dialect.worker_errors and any(channel.applier_error for channel in channels):

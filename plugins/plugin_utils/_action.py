@@ -14,6 +14,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _connection
+from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import DatainError
 from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Capability, run
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
 
@@ -41,7 +42,10 @@ class CapabilityAction(ActionBase):
         from_inventory, problems = self._from_inventory(task_vars)
         if problems:
             return {**result, "failed": True, "changed": False, "msg": _inventory_message(problems), "problems": problems}
-        arguments = {**from_inventory, **self._task.args}
+        try:
+            arguments = self.capability.prepare({**from_inventory, **self._task.args})
+        except DatainError as error:
+            return {**result, "failed": True, "changed": False, **error.to_result()}
         if not self._is_local():
             wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
             return self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)

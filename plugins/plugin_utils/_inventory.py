@@ -129,8 +129,12 @@ def link_options(inventory: Inventory, name: str) -> dict[str, t.Any]:
         "client_dir": inventory.value(name, "client_dir", ""),
         "waivers": [*inventory.value(source, "waivers", []), *inventory.value(name, "waivers", [])],
         "wait_timeout": inventory.value(name, "wait_timeout", 120),
+        "accounts": inventory.value(name, "accounts"),
+        "remove": inventory.value(name, "accounts_remove", False),
         "azure_resource_group": inventory.value(name, "azure_resource_group"),
         "azure_server_name": inventory.value(name, "azure_server_name"),
+        "azure_documents": inventory.value(name, "azure_documents", []),
+        "probe": inventory.value(name, "probe", False),
     }
 
 
@@ -206,7 +210,16 @@ def link_problems(inventory: Inventory, name: str) -> list[str]:
     found += _choice(inventory, name, "link_method", METHODS, "auto")
     found += _choice(inventory, name, "seed", SEEDS, "dump")
     found += _coordinate_problems(inventory, name)
+    found += _account_problems(inventory, name)
     return found
+
+
+def _account_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
+    patterns = inventory.value(name, "accounts", [])
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+        yield _problem(name, "accounts", "is not a list of patterns", "write each as a text, such as 'shop_*' or 'shop_*@10.%'")
+    elif patterns and all(pattern.startswith("!") for pattern in patterns):
+        yield _problem(name, "accounts", "only takes accounts out", "add a pattern of those that are meant, '*' for all")
 
 
 def _coordinate_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
