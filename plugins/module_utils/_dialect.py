@@ -15,6 +15,11 @@ from ._model import MARIADB, MYSQL
 
 Version = tuple[int, int, int]
 
+_FIRST: Version = (0, 0, 0)
+_LAST: Version = (9999, 0, 0)
+# From here on a dump client asks for SHOW BINARY LOG STATUS whatever the server, and a server has forgotten SHOW MASTER STATUS.
+_BINARY_LOG_STATUS: Version = (8, 4, 0)
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -27,7 +32,7 @@ class Dialect:
     :param monitor_privileges: what reading the state of replication needs, any one of each group
     :param persistent: SET PERSIST exists: a change made live survives a restart without the option file
     :param dump_coordinates: the dump client's option that writes coordinates as a comment
-    :param oldest_dump_client: what older dump clients say is not understood
+    :param dump_clients: the versions of the dump clients that this server understands: from one on, and below another
     :param event_off: how an event is created that is not to run on a replica
     :param accounts: every account of one name, with the name bound
     :param identified: sets an account's hash, with the plugin filled in and the hash bound
@@ -65,7 +70,7 @@ class Dialect:
     monitor_privileges: tuple[str, ...] = ("REPLICATION CLIENT",)
     persistent: bool = False
     dump_coordinates: str = "--master-data=2"
-    oldest_dump_client: Version = (0, 0, 0)
+    dump_clients: tuple[Version, Version] = (_FIRST, _LAST)
     event_off: str = "DISABLE ON SLAVE"
     accounts: str = "SELECT *, HEX(authentication_string) AS stored_hex FROM mysql.user WHERE User = %s"
     identified: str = "IDENTIFIED WITH {plugin} AS %s"
@@ -171,15 +176,20 @@ _MYSQL_8022 = replace(
 _MYSQL_8026 = replace(_MYSQL_8022, dump_coordinates="--source-data=2")
 _MYSQL_8030 = replace(_MYSQL_8026, revoke=("REVOKE IF EXISTS", " IGNORE UNKNOWN USER"))
 _MYSQL_8031 = replace(_MYSQL_8030, reserved_words=_WORDS_80 | {"intersect"})
-_MYSQL_82 = replace(_MYSQL_8031, binlog_status="SHOW BINARY LOG STATUS", retention=(("binlog_expire_logs_seconds", 1),))
+_MYSQL_82 = replace(
+    _MYSQL_8031,
+    binlog_status="SHOW BINARY LOG STATUS",
+    retention=(("binlog_expire_logs_seconds", 1),),
+    dump_clients=(_FIRST, _LAST),
+)
 _MYSQL_84 = replace(
     _MYSQL_82,
     native_optional=True,
-    # Until 8.1 a dump client asks for SHOW MASTER STATUS, which 8.4 has lost.
-    oldest_dump_client=(8, 2, 0),
+    dump_clients=(_BINARY_LOG_STATUS, _LAST),
     event_off="DISABLE ON REPLICA",
-    reserved_words=_MYSQL_82.reserved_words | {"manual", "parallel", "qualify", "tablesample"},
+    reserved_words=_MYSQL_82.reserved_words | {"qualify", "tablesample"},
 )
+_MYSQL_90 = replace(_MYSQL_84, reserved_words=_MYSQL_84.reserved_words | {"external", "library"})
 _MARIADB = Dialect(
     channels="SHOW ALL SLAVES STATUS",
     identified="IDENTIFIED VIA {plugin} USING %s",
@@ -221,6 +231,7 @@ _MARIADB_1010 = replace(
 # Highest first; the first whose version is not above the server's is the server's.
 _TABLE: dict[str, tuple[tuple[Version, Dialect], ...]] = {
     MYSQL: (
+        ((9, 0, 0), _MYSQL_90),
         ((8, 4, 0), _MYSQL_84),
         ((8, 2, 0), _MYSQL_82),
         ((8, 0, 31), _MYSQL_8031),
