@@ -58,6 +58,18 @@ options:
       gtid:
         description: On MySQL the set of transactions that the data holds, on MariaDB the position of every domain.
         type: str
+  relink:
+    description:
+      - Makes the link again at what is applied where nothing proves that it holds O(replication_password). Where that is proven it does nothing.
+      - Also allows that O(method) of a link is changed, and vouches for an address in O(link_host) that only the replica can reach.
+    type: bool
+    default: false
+  retarget:
+    description:
+      - Lets a link by GTID follow another server than before, such as one that the source failed over to.
+      - Refused unless the GTIDs prove that the new server has everything that the replica has, and has purged nothing that it lacks.
+    type: bool
+    default: false
   azure_resource_group:
     description: Resource group of the replica, for the commands that are printed.
     type: str

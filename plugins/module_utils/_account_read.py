@@ -21,6 +21,15 @@ _DENIED = (1044, 1142, 1143, 1227)
 _NO_SUCH_GRANT = 1141
 
 
+def known_accounts(source: Server, user: str) -> list[Account]:
+    """Read every account of a name, without its grants.
+
+    :raises StatementError: the login may not read the accounts
+    """
+    parse = account_mariadb if "document" in source.dialect.accounts else account_mysql
+    return [parse(row) for row in _read_rows(source, user)]
+
+
 def _read_rows(source: Server, user: str) -> list[Row]:
     try:
         return source.connection.rows(source.dialect.accounts, (user,), step="read the replication account")
@@ -122,8 +131,7 @@ def read_account(source: Server, desired: Desired) -> AccountState:
 
     :raises StatementError: the login may not read the accounts
     """
-    parse = account_mariadb if "document" in source.dialect.accounts else account_mysql
-    found = [parse(row) for row in _read_rows(source, desired.user)]
+    found = known_accounts(source, desired.user)
     # Roles of MariaDB are rows without a host part.
     account = next((item for item in found if item.host.lower() == desired.host.lower()), None)
     others = tuple(sorted(item.host for item in found if item.host and item.host.lower() != desired.host.lower()))

@@ -61,6 +61,9 @@ class Dialect:
     :param default_role: how the default roles of an account are set
     :param role_right: what passing on a role takes, where the role's own admin option is not the way
     :param renamed_rights: rights of older versions, each with what they are here
+    :param held_password: a digest of the password that a replica's link holds, with a nonce bound; None where no table has it
+    :param password_age: seconds since the password of each account of a name was changed, and whether it has another one
+        beside it; None where that is not recorded
     """
 
     channels: str = "SHOW SLAVE STATUS"
@@ -98,6 +101,8 @@ class Dialect:
     default_role: str = ""
     role_right: str = ""
     renamed_rights: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    held_password: str | None = None
+    password_age: str | None = None
 
 
 # What each release reserved in addition; the lists grow only.
@@ -129,6 +134,9 @@ _ROLES_80 = (
 )
 _MAPPING = (("mysql.roles_mapping", "SELECT Host, User, Role, Admin_option FROM mysql.roles_mapping"),)
 _PARTS_57 = frozenset(("lifetime", "expired", "locked"))
+_PASSWORD_AGE = (
+    "SELECT TIMESTAMPDIFF(SECOND, password_last_changed, CURRENT_TIMESTAMP) AS age, {another} AS another FROM mysql.user WHERE User = %s"
+)
 
 _MYSQL = Dialect(
     worker_errors=True,
@@ -136,10 +144,13 @@ _MYSQL = Dialect(
     reserved_words=_WORDS_57,
     account_tables=_USERS,
     account_parts=_PARTS_57,
+    held_password="SELECT SHA2(CONCAT(%s, User_password), 256) FROM mysql.slave_master_info",
+    password_age=_PASSWORD_AGE.format(another="0"),
 )
 _MYSQL_56 = replace(
     _MYSQL,
     worker_errors=False,
+    password_age=None,
     # CREATE USER and DROP USER know no IF [NOT] EXISTS here, and ALTER USER knows next to nothing.
     grant_identified="IDENTIFIED BY PASSWORD %s",
     plugin_fixed=True,
@@ -165,8 +176,11 @@ _MYSQL_80 = replace(
     default_role="SET DEFAULT ROLE {roles} TO {account}",
     role_right="ROLE_ADMIN",
 )
+_MYSQL_8014 = replace(
+    _MYSQL_80, password_age=_PASSWORD_AGE.format(another="JSON_EXTRACT(User_attributes, '$.additional_password') IS NOT NULL")
+)
 _MYSQL_8022 = replace(
-    _MYSQL_80,
+    _MYSQL_8014,
     channels="SHOW REPLICA STATUS",
     attached="SHOW REPLICAS",
     # Each of these came in its own release between 8.0.13 and 8.0.21.
@@ -208,6 +222,8 @@ _MARIADB_104 = replace(
     accounts="SELECT User, Host, Priv AS document FROM mysql.global_priv WHERE User = %s",
     account_tables=(("mysql.global_priv", "SELECT User, Host, Priv AS document FROM mysql.global_priv"), *_GRANTS, *_MAPPING),
     account_parts=_PARTS_57,
+    password_age="SELECT UNIX_TIMESTAMP() - JSON_VALUE(Priv, '$.password_last_changed') AS age, 0 AS another"
+    " FROM mysql.global_priv WHERE User = %s",
 )
 _MARIADB_105 = replace(
     _MARIADB_104,
@@ -238,6 +254,7 @@ _TABLE: dict[str, tuple[tuple[Version, Dialect], ...]] = {
         ((8, 0, 30), _MYSQL_8030),
         ((8, 0, 26), _MYSQL_8026),
         ((8, 0, 22), _MYSQL_8022),
+        ((8, 0, 14), _MYSQL_8014),
         ((8, 0, 1), _MYSQL_80),
         ((5, 7, 0), _MYSQL),
         ((0, 0, 0), _MYSQL_56),

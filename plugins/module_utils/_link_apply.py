@@ -16,6 +16,7 @@ from ._errors import Refused, Timeout
 from ._link_channel import broken
 from ._link_model import LinkCurrent, LinkDesired, LinkPlan, LinkRequest
 from ._link_read import wrong_certificate
+from ._link_start import log_gap
 from ._model import Channel, Start
 from ._replica_info import link_result
 from ._run import Context
@@ -37,6 +38,8 @@ def apply_link(context: Context, request: LinkRequest, plan: LinkPlan, current: 
     replica = context.replica
     if plan.verb == "link":
         _make(context, request, plan, current)
+    elif plan.verb == "relink":
+        current = _make_again(context, request, plan, current)
     elif plan.verb == "start":
         _procedures.call(replica.connection, replica.procedures, _procedures.START)
     elif plan.verb == "stop":
@@ -86,10 +89,17 @@ def _make(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkC
         raise Refused(wrong, server=context.source.label, step="look at the source's certificate", hint=WRONG_CA)
     if current.channel is not None and not current.channel.stopped:
         _stop(replica)
-    by_gtid = plan.method == "gtid"
-    if not (by_gtid and not replica.is_mariadb):
+    if replica.is_mariadb or plan.method != "gtid":
         # Not between a GTID reset and the link: there the executed set itself says where to go on.
         _write(context, request, current, "intended", at, plan.method or "position")
+    _change_source(context, request, plan.method or "position", at)
+    if desired.state == "started":
+        _procedures.call(replica.connection, replica.procedures, _procedures.START)
+
+
+def _change_source(context: Context, request: LinkRequest, method: str, at: Start) -> None:
+    """Tell the stopped replica whom to follow, from where, and look whether it understood."""
+    replica, desired = context.replica, request.desired
     arguments = _procedures.LinkArguments(
         host=desired.host,
         port=desired.port,
@@ -100,13 +110,86 @@ def _make(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkC
         position=at.coordinates.position if at.coordinates else None,
         gtid=at.gtid,
     )
-    name = _procedures.BY_GTID if by_gtid else _procedures.BY_POSITION
-    context.progress(f"linking to {desired.host}:{desired.port} by {plan.method}")
+    name = _procedures.BY_GTID if method == "gtid" else _procedures.BY_POSITION
+    context.progress(f"linking to {desired.host}:{desired.port} by {method}")
     _warn_of_logs(context)
     _procedures.call(replica.connection, replica.procedures, name, arguments)
-    _read_back(replica, desired, plan)
-    if desired.state == "started":
+    _read_back(replica, desired, method, at)
+
+
+def _make_again(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkCurrent) -> LinkCurrent:
+    """Rows 9, 13 and 14: stop, read what is applied, and go on from exactly there with other arguments.
+
+    :returns: what was known of the link, with the row that was written before it was touched
+    """
+    replica = context.replica
+    if plan.drain:
+        _drain(context, request)
+    channel = current.channel
+    ran = channel is not None and not channel.stopped
+    try:
+        at = _applied(context, plan, _stop(replica) if ran else _only(replica))
+    except Refused:
+        if ran:
+            _procedures.call(replica.connection, replica.procedures, _procedures.START)
+        raise
+    context.progress(f"stopped at {at}")
+    document = _write(context, request, current, "intended", at, plan.method or "position")
+    _change_source(context, request, plan.method or "position", at)
+    if request.desired.state == "started":
         _procedures.call(replica.connection, replica.procedures, _procedures.START)
+    return replace(current, records={**current.records, "link": document}) if document else current
+
+
+def _applied(context: Context, plan: LinkPlan, first: Channel | None) -> Start:
+    """Return what a stopped link has applied, if it stands still and the source has everything after it.
+
+    :raises Refused: it moves, nothing is known, or the source has purged what comes next
+    """
+    replica = context.replica
+    second = _only(replica)
+    step = "read what is applied"
+    if first is None or second is None or first.applied != second.applied:
+        raise Refused("the applied position still moves after the stop", server=replica.label, step=step, hint="run again")
+    gtid = replica.gtid_position()
+    if plan.method == "gtid" and replica.is_mariadb and not second.by_gtid and second.applied:
+        # By position a replica may have applied what its GTID position does not tell: the source translates.
+        gtid = context.source.gtid_at(second.applied) or gtid
+    gap = log_gap(second.applied, context.source.binlog_files()) if second.applied else None
+    if gap:
+        raise Refused(gap, server=context.source.label, step=step, hint="run again: what the relay logs hold is applied first")
+    if second.applied is None and not gtid:
+        raise Refused("the replica does not say what it has applied", server=replica.label, step=step, hint="seed again with datain_reseed: true")
+    return Start(second.applied, gtid, origin="status")
+
+
+def _drain(context: Context, request: LinkRequest) -> None:
+    """Row 13: wait until the applier has passed what the source no longer has; the relay logs are its last copy.
+
+    :raises Timeout: it has not, in the time for a healthy link; nothing was stopped
+    """
+    replica = context.replica
+    began = told = time.monotonic()
+    while True:
+        channel = _only(replica)
+        if channel is None or channel.applier != "running":
+            raise Refused("the applier does not run", server=replica.label, step="apply the relay logs", hint="look at it with the status playbook")
+        gap = log_gap(channel.applied, context.source.binlog_files())
+        if gap is None:
+            return
+        now = time.monotonic()
+        if now - began > request.wait_timeout:
+            raise Timeout(
+                f"after {request.wait_timeout} s the relay logs are not applied: {gap}",
+                server=replica.label,
+                step="apply the relay logs",
+                hint="wait, and run again; the link was not touched",
+                details={"link": link_result(channel)},
+            )
+        if now - told >= 5:
+            told = now
+            context.progress(f"applying the relay logs: {channel.applied} of {channel.read}")
+        time.sleep(POLL)
 
 
 def _warn_of_logs(context: Context) -> None:
@@ -119,7 +202,7 @@ def _warn_of_logs(context: Context) -> None:
         context.warnings.append(f"{context.replica.label}: {' and '.join(logs)}: the replication password is recorded there in clear text")
 
 
-def _read_back(replica: Server, desired: LinkDesired, plan: LinkPlan) -> None:
+def _read_back(replica: Server, desired: LinkDesired, method: str, at: Start) -> None:
     """Look whether the procedure did what it was asked, before anything is started."""
     channel = _only(replica)
     if channel is None:
@@ -133,8 +216,8 @@ def _read_back(replica: Server, desired: LinkDesired, plan: LinkPlan) -> None:
         "user": channel.source_user,
         "TLS": channel.tls,
     }
-    if plan.method == "position" and plan.at:
-        wanted["position"], seen["position"] = plan.at.coordinates, channel.applied
+    if method == "position":
+        wanted["position"], seen["position"] = at.coordinates, channel.applied
     wrong = [f"{key} is {seen[key]} instead of {wanted[key]}" for key in wanted if seen[key] != wanted[key]]
     if wrong:
         raise Refused(
@@ -229,33 +312,34 @@ def _record_link(context: Context, request: LinkRequest, current: LinkCurrent, c
     _write(context, request, current, phase, start, "gtid" if channel.by_gtid else "position")
 
 
-def _write(context: Context, request: LinkRequest, current: LinkCurrent, phase: str, start: Start, method: str) -> None:
-    """Write the row about the link, where a row may be written now."""
+def _write(
+    context: Context, request: LinkRequest, current: LinkCurrent, phase: str, start: Start, method: str
+) -> dict[str, t.Any] | None:
+    """Write the row about the link, where a row may be written now; return it, or None."""
     replica, source, desired = context.replica, context.source, request.desired
     records = Records(replica)
     channel = _only(replica)
     if records.refusal(1 if channel else 0):
         context.warnings.append(f"nothing was recorded about the link: {records.refusal(1)}")
-        return
+        return None
     seed = current.records.get("seed") or {}
     made_by_us = phase == "intended" or (current.record("link") or {}).get("phase") == "intended" or current.channel is None
-    records.write(
-        "link",
-        {
-            "phase": phase,
-            "identities": identities(source.identity, replica.identity),
-            "seed": seed.get("id") if belongs(seed, source.identity, replica.identity) else None,
-            "method": method,
-            "start": start.to_result(),
-            "applied": replica.gtid_position() if replica.is_mariadb else None,
-            "arguments": {
-                "host": desired.host,
-                "port": desired.port,
-                "user": desired.user,
-                "tls": bool(desired.ca),
-                # Of a link made by other hands nobody knows the CA.
-                "ca_fingerprint": desired.ca_fingerprint if made_by_us else None,
-            },
-            "at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
+    document = {
+        "phase": phase,
+        "identities": identities(source.identity, replica.identity),
+        "seed": seed.get("id") if belongs(seed, source.identity, replica.identity) else None,
+        "method": method,
+        "start": start.to_result(),
+        "applied": replica.gtid_position() if replica.is_mariadb else None,
+        "arguments": {
+            "host": desired.host,
+            "port": desired.port,
+            "user": desired.user,
+            "tls": bool(desired.ca),
+            # Of a link made by other hands nobody knows the CA.
+            "ca_fingerprint": desired.ca_fingerprint if made_by_us else None,
         },
-    )
+        "at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
+    }
+    records.write("link", document)
+    return document

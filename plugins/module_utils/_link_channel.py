@@ -7,47 +7,21 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from . import _advice, _procedures
-from ._link_model import LinkCurrent, LinkDesired, LinkPlan, finding, plan_of, refuse, state_of
+from ._link_change import change_rows, other_source
+from ._link_model import LinkCurrent, LinkDesired, LinkPlan, channel_of, finding, plan_of, refuse, state_of
 from ._link_start import link_at, log_gap
-from ._model import Channel, Finding, Identity, Start, Step
+from ._model import Channel, Finding, Start, Step
 
 
 def channel_rows(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
-    for row in (_other_source, _never_connected, _differences, _stopped, _running, _applier_broken, _receiver_broken, _halted):
+    for row in (other_source, _never_connected, change_rows, _stopped, _running, _applier_broken, _receiver_broken, _halted):
         plan = row(current, desired)
         if plan is not None:
             return plan
     return None
-
-
-def _of(current: LinkCurrent) -> Channel:
-    channel = current.channel
-    if channel is None:
-        raise ValueError("these rows are about a channel")
-    return channel
-
-
-def _other_source(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
-    channel = _of(current)
-    seen = Identity(channel.source_id, channel.source_uuid)
-    # A channel that has not connected yet knows neither; a uuid decides where both sides have one.
-    known = bool(channel.source_uuid) if current.source.server_uuid else bool(channel.source_id)
-    if not known or current.source.same_as(seen):
-        return None
-    return refuse(
-        9,
-        f"the replica follows another server: {channel.source_host}:{channel.source_port} was {_who(seen)} when it connected, "
-        f"and the source in the inventory is {_who(current.source)}; positions of two servers cannot be compared",
-        "if the source was restored or replaced, seed again (datain_state: absent, then datain_reseed: true); "
-        "else correct datain_source",
-        current,
-    )
-
-
-def _who(identity: Identity) -> str:
-    return identity.server_uuid or f"server_id {identity.server_id}"
 
 
 def _start_known(current: LinkCurrent, desired: LinkDesired) -> Start | None:
@@ -61,7 +35,7 @@ def _start_known(current: LinkCurrent, desired: LinkDesired) -> Start | None:
 
 
 def _never_connected(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
-    channel = _of(current)
+    channel = channel_of(current)
     if not channel.never_connected or channel.read != channel.applied or desired.state != "started":
         return None
     start = _start_known(current, desired)
@@ -95,41 +69,10 @@ def _login_failed(row: int, current: LinkCurrent) -> LinkPlan:
     )
 
 
-def _differences(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
-    """Rows 11 to 14: what would need a new link to the same source."""
-    channel = _of(current)
-    if desired.method != "auto" and channel.by_gtid != (desired.method == "gtid"):
-        return refuse(
-            11,
-            f"the link runs by {'GTID' if channel.by_gtid else 'position'} and the inventory wants {desired.method}",
-            f"set datain_link_method: {'gtid' if channel.by_gtid else 'position'}",
-            current,
-        )
-    link = current.record("link") or {}
-    recorded_ca = (link.get("arguments") or {}).get("ca_fingerprint")
-    pairs = {
-        "host": (channel.source_host.lower(), desired.host.lower()),
-        "port": (channel.source_port, desired.port),
-        "user": (channel.source_user, desired.user),
-        "TLS": (channel.tls, bool(desired.ca)),
-        "CA": (recorded_ca or desired.ca_fingerprint, desired.ca_fingerprint or recorded_ca),
-    }
-    different = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    if not different:
-        return None
-    words = ", ".join(name if name == "CA" else f"{name} {pair[0]!r} is to be {pair[1]!r}" for name, pair in different.items())
-    return refuse(
-        14,
-        f"the link would have to be made again ({words}), which this version does not do",
-        "undo the change in the inventory; the running link is untouched",
-        current,
-    )
-
-
 def _stopped(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     if desired.state != "stopped":
         return None
-    channel = _of(current)
+    channel = channel_of(current)
     findings = _errors_found(channel)
     if channel.stopped:
         return plan_of(15, "keep", current, (), findings=findings)
@@ -143,24 +86,37 @@ def _errors_found(channel: Channel) -> tuple[Finding, ...]:
 
 
 def _running(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
-    channel = _of(current)
+    channel = channel_of(current)
     if not channel.running:
         return None
-    findings: tuple[Finding, ...] = ()
-    start, applied = desired.explicit, channel.applied
-    if start and start.coordinates and applied and start.coordinates.base == applied.base:
-        if start.coordinates.order > applied.order:
-            findings = (
-                finding(
-                    "link.coordinates_ahead",
-                    "warning",
-                    f"the inventory gives {start.coordinates}, which the running link has not reached: the server owns the position",
-                    seen=str(applied),
-                    required=str(start.coordinates),
-                    remedy="take datain_link_coordinates out of the inventory: it counts only until the link has started",
-                ),
-            )
+    findings = (*_coordinates_ahead(channel, desired), *_credentials_unproven(current))
     return plan_of(16, "keep", current, _closing(current), findings=findings)
+
+
+def _coordinates_ahead(channel: Channel, desired: LinkDesired) -> t.Iterator[Finding]:
+    start, applied = desired.explicit, channel.applied
+    if not (start and start.coordinates and applied and start.coordinates.base == applied.base):
+        return
+    if start.coordinates.order > applied.order:
+        yield finding(
+            "link.coordinates_ahead",
+            "warning",
+            f"the inventory gives {start.coordinates}, which the running link has not reached: the server owns the position",
+            seen=str(applied),
+            required=str(start.coordinates),
+            remedy="take datain_link_coordinates out of the inventory: it counts only until the link has started",
+        )
+
+
+def _credentials_unproven(current: LinkCurrent) -> t.Iterator[Finding]:
+    if current.password_held is None:
+        yield finding(
+            "link.credentials_unproven",
+            "info",
+            "the link runs, and nothing proves that it holds the password of the inventory: a session outlives a change of its "
+            "password, and the next one would be refused",
+            remedy="--extra-vars datain_relink=true makes the link again, at what is applied",
+        )
 
 
 def _closing(current: LinkCurrent) -> tuple[Step, ...]:
@@ -178,7 +134,7 @@ def _closing(current: LinkCurrent) -> tuple[Step, ...]:
 
 def _applier_broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     del desired
-    channel = _of(current)
+    channel = channel_of(current)
     error = channel.applier_error
     if error is None or channel.applier == "running":
         return None
@@ -192,21 +148,13 @@ def _applier_broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | No
 
 
 def _receiver_broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
-    channel = _of(current)
+    channel = channel_of(current)
     error = channel.receiver_error
     code = error.code if error else 0
     if error and code in _advice.POSITION:
         return _unservable(channel, current)
     if error and code in _advice.CREDENTIALS:
-        if current.login:
-            return _login_failed(18, current)
-        return refuse(
-            18,
-            f"the source does not let the replica in ({code}: {error.message}), though a login with what the inventory says "
-            "works: the link holds other credentials, and this version does not make a link again",
-            "give the account back what the link was made with, or set datain_state: absent and then started",
-            current,
-        )
+        return _login_failed(18, current)
     if channel.receiver == "connecting":
         return plan_of(18, "keep", current, _closing(current), observe=True)
     return None
@@ -230,9 +178,9 @@ def _unservable(channel: Channel, current: LinkCurrent) -> LinkPlan:
 
 def broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     """Return the refusal for a channel that will not get well by itself, or None: rows 9, 19 and 20."""
-    error = _of(current).receiver_error
-    lost = _unservable(_of(current), current) if error and error.code in _advice.POSITION else None
-    return _other_source(current, desired) or _applier_broken(current, desired) or lost
+    error = channel_of(current).receiver_error
+    lost = _unservable(channel_of(current), current) if error and error.code in _advice.POSITION else None
+    return other_source(current, desired) or _applier_broken(current, desired) or lost
 
 
 def _halted(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:

@@ -40,6 +40,8 @@ class LinkDesired:
     explicit: Start | None = None
     relink: bool = False
     retarget: bool = False
+    relink: bool = False
+    retarget: bool = False
     gtid_reset: str = "align the GTIDs of the replica with those of the seed"
 
 
@@ -65,6 +67,10 @@ class LinkCurrent:
     :param purged_applied: MySQL by GTID only: everything that the source has purged is executed on the replica
     :param login: the outcome of logging in to the source as the replica would: None untried, "" worked, else why not
     :param password_held: the link holds the desired password: True and False are proven, None is unknown
+    :param answers: who answers at the address that the link is to have, where that was looked at
+    :param address: why nobody was seen there
+    :param history: why the new source cannot be followed by GTID: None unread, "" it can
+    :param password_held: the link holds the desired password: True and False are proven, None is unknown
     :param address: why the new address is not proven to be the source's: None unread, "" proven
     :param history: why the new source cannot be followed by GTID: None unread, "" it can
     :param not_writable: why no row may be written now, or None
@@ -86,6 +92,10 @@ class LinkCurrent:
     source_purged: str | None = None
     purged_applied: bool | None = None
     login: str | None = None
+    password_held: bool | None = None
+    answers: Identity | None = None
+    address: str | None = None
+    history: str | None = None
     password_held: bool | None = None
     address: str | None = None
     history: str | None = None
@@ -116,6 +126,7 @@ class LinkPlan(Plan):
     :param method: ``position`` or ``gtid``
     :param observe: whether the link must be healthy afterwards
     :param drain: what the source has purged must be applied from the relay logs first
+    :param drain: what the source has purged must be applied from the relay logs first
     """
 
     row: int = 0
@@ -124,6 +135,15 @@ class LinkPlan(Plan):
     method: str | None = None
     observe: bool = False
     drain: bool = False
+    drain: bool = False
+
+
+def channel_of(current: LinkCurrent) -> Channel:
+    """Return the channel, for the rows that are about one."""
+    channel = current.channel
+    if channel is None:
+        raise ValueError("these rows are about a channel")
+    return channel
 
 
 def refuse(row: int, message: str, hint: str, current: LinkCurrent) -> LinkPlan:

@@ -9,13 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import _advice
-from ._connection import Connection
+from ._connection import Connection, Login
 from ._errors import CertificateError, ConnectError
-from ._link_model import LinkCurrent, LinkDesired, LinkRequest
-from ._model import Start
+from ._link_change import differences, moved, other_source
+from ._link_model import LinkCurrent, LinkDesired, LinkRequest, channel_of
+from ._link_proofs import history_gap, oldest_gtids, password_fits, password_held
+from ._model import Identity, Start
 from ._run import Context
 from ._server import Server
 from ._state import Records
+
+# A login that is refused for where it comes from: no such account for this address, or none at all for it.
+_ADDRESS = frozenset((1045, 1130))
 
 
 def read_link(context: Context, request: LinkRequest) -> LinkCurrent:
@@ -40,11 +45,31 @@ def read_link(context: Context, request: LinkRequest) -> LinkCurrent:
         not_writable=records.refusal(len(channels)),
         remains=len(everything) > len(channels),
     )
-    if desired.state == "started":
-        current = _read_gtid_history(current, source, replica, desired)
-        error = current.channel.receiver_error if current.channel else None
-        if error and error.code in _advice.CREDENTIALS:
-            current = replace(current, login=try_login(context, request))
+    if desired.state == "absent":
+        return current
+    if current.channel is None:
+        return _read_gtid_history(current, source, replica, desired)
+    return _read_proofs(context, request, current)
+
+
+def _read_proofs(context: Context, request: LinkRequest, current: LinkCurrent) -> LinkCurrent:
+    """Read what must be proven about a link before it may be called right, or be made again."""
+    channel, desired = channel_of(current), request.desired
+    error = channel.receiver_error
+    denied = error is not None and error.code in _advice.CREDENTIALS
+    if not denied:
+        current = replace(current, password_held=password_held(context.source, context.replica, desired.user, request.password))
+    elif desired.state == "started":
+        current = replace(current, login=try_login(context, request))
+    retarget = desired.retarget and channel.by_gtid and other_source(current, desired) is not None
+    different = differences(current, desired)
+    if retarget:
+        current = replace(current, history=history_gap(context.source, context.replica))
+    if (different or retarget) and current.login is None:
+        current = replace(current, login=try_login(context, request))
+    if retarget or moved(current, different):
+        answers, problem = who_answers(context, request)
+        current = replace(current, answers=answers, address=problem)
     return current
 
 
@@ -56,7 +81,7 @@ def _read_gtid_history(current: LinkCurrent, source: Server, replica: Server, de
         return current
     if current.is_mariadb:
         if start.coordinates is None and current.source_files:
-            return replace(current, source_purged=_oldest_gtids(source, min(current.source_files)))
+            return replace(current, source_purged=oldest_gtids(source))
         return current
     if current.gtid_modes != ("ON", "ON"):
         return current
@@ -74,18 +99,18 @@ def _read_gtid_history(current: LinkCurrent, source: Server, replica: Server, de
     )
 
 
-def _oldest_gtids(source: Server, file: str) -> str | None:
-    """Return the GTID position at which the oldest log file of a MariaDB source begins."""
-    rows = source.connection.rows("SHOW BINLOG EVENTS IN %s LIMIT 4", (file,), step="read where the oldest log file begins")
-    return next((str(row["Info"]) for row in rows if row["Event_type"] == "Gtid_list"), None)
-
-
 def try_login(context: Context, request: LinkRequest) -> str:
-    """Log in to the source as the replica would. Return why it failed, or an empty text where it worked."""
+    """Log in to the source as the replica would. Return why it failed, or an empty text where it worked.
+
+    An account that is meant for the replica's address alone does not let us in: there the stored hash decides.
+    """
     try:
         _login_as_replica(context, request)
-    except ConnectError as error:
+    except CertificateError as error:
         return error.message
+    except ConnectError as error:
+        known = error.code in _ADDRESS and password_fits(context.source, request.desired.user, request.password)
+        return "" if known else error.message
     return ""
 
 
@@ -104,12 +129,30 @@ def wrong_certificate(context: Context, request: LinkRequest) -> str | None:
 
 
 def _login_as_replica(context: Context, request: LinkRequest) -> None:
-    login = context.login("source")
-    as_replica = replace(
-        login,
+    Connection(_as_replica(context, request)).close()
+
+
+def _as_replica(context: Context, request: LinkRequest) -> Login:
+    return replace(
+        context.login("source"),
         user=request.desired.user,
         password=request.password,
         ca=request.desired.ca,
         tls="verify_ca" if request.desired.ca else "disabled",
     )
-    Connection(as_replica).close()
+
+
+def who_answers(context: Context, request: LinkRequest) -> tuple[Identity | None, str | None]:
+    """Look who answers at the address that the link is to have: a server, or why none was seen from here.
+
+    Asked as the replica would: an account for replicas may read these two, and whoever takes its password is worth asking.
+    """
+    login = replace(_as_replica(context, request), host=request.desired.host, port=request.desired.port)
+    try:
+        server = Server.open(login)
+    except ConnectError as error:
+        return None, error.message
+    try:
+        return server.identity, None
+    finally:
+        server.close()

@@ -35,6 +35,8 @@ LINK_OPTIONS: dict[str, t.Any] = {
         "type": "dict",
         "options": {"file": {"type": "str"}, "position": {"type": "int"}, "gtid": {"type": "str"}},
     },
+    "relink": {"type": "bool", "default": False},
+    "retarget": {"type": "bool", "default": False},
     "azure_resource_group": {"type": "str"},
     "azure_server_name": {"type": "str"},
 }
@@ -67,6 +69,8 @@ def request_from(parameters: dict[str, t.Any]) -> LinkRequest:
         method=parameters["method"],
         service_method=service.method,
         explicit=explicit_start(parameters.get("coordinates")),
+        relink=parameters["relink"],
+        retarget=parameters["retarget"],
         gtid_reset=reset.format(
             group=parameters.get("azure_resource_group") or "<resource group>",
             server=parameters.get("azure_server_name") or "<server name>",

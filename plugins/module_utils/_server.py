@@ -183,6 +183,10 @@ class Server:
         variable = "@@GLOBAL.gtid_slave_pos" if self.is_mariadb else "@@GLOBAL.gtid_executed"
         return one_line(self.connection.value(f"SELECT {variable}", step="read what is applied by GTID"))
 
+    def gtid_at(self, at: Coordinates) -> str | None:
+        """The GTID position that a MariaDB source had at a place in its log."""
+        return self.connection.value("SELECT BINLOG_GTID_POS(%s, %s)", (at.file, at.position), step="translate the position to a GTID") or None
+
 
 def is_system_schema(name: str) -> bool:
     return name.lower() in SYSTEM_SCHEMAS or name in PLATFORM_SCHEMAS or name == STATE_SCHEMA

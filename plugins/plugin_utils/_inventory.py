@@ -118,6 +118,8 @@ def link_options(inventory: Inventory, name: str) -> dict[str, t.Any]:
         "seed": inventory.value(name, "seed", "dump"),
         "reseed": inventory.value(name, "reseed", False),
         "coordinates": inventory.value(name, "link_coordinates"),
+        "relink": inventory.value(name, "relink", False),
+        "retarget": inventory.value(name, "retarget", False),
         "schemas": inventory.value(source, "schemas", []),
         "replication_user": inventory.value(source, "replication_user"),
         "replication_password": inventory.value(source, "replication_password"),

@@ -40,6 +40,7 @@ CURRENT = LinkCurrent(
     source=SOURCE,
     replica=REPLICA,
     source_files=FILES,
+    password_held=True,
 )
 RUNNING = Channel(
     name="",
@@ -84,6 +85,9 @@ def with_link(**changes: object) -> dict:
     return {"link": {**LINK, **changes}}
 
 
+RELINK = ("stop", "link", "start")
+LATE = {"binlog.000003": 1000}
+GTID_ELSEWHERE = replace(RUNNING, source_uuid="other", by_gtid=True)
 TABLE = {
     "2 several channels": (current(RUNNING, replace(RUNNING, name="b")), {}, 2, "refuse", ()),
     "2 a named channel": (current(replace(RUNNING, name="b")), {}, 2, "refuse", ()),
@@ -114,6 +118,16 @@ TABLE = {
     ),
     "8 a consumed seed": (current(records={"seed": SEED, **with_link(seed="1")}), {}, 8, "refuse", ()),
     "9 another server under the name": (current(replace(RUNNING, source_uuid="other")), {}, 9, "refuse", ()),
+    "9 another server by GTID, not asked for": (current(GTID_ELSEWHERE, login="", answers=SOURCE, history=""), {}, 9, "refuse", ()),
+    "9 another server by GTID, another history": (
+        current(GTID_ELSEWHERE, login="", answers=SOURCE, history="it lacks 1-9"), {"retarget": True}, 9, "refuse", (),
+    ),
+    "9 another server by position, asked for": (
+        current(replace(RUNNING, source_uuid="other"), login="", answers=SOURCE, history=""), {"retarget": True}, 9, "refuse", (),
+    ),
+    "9 another server by GTID, the same history": (
+        current(GTID_ELSEWHERE, login="", answers=SOURCE, history=""), {"retarget": True}, 9, "relink", RELINK,
+    ),
     "10 at its start": (current(FRESH, records={"seed": SEED}), {}, 10, "start", ("start", "record")),
     "10 not at its start": (
         current(replace(FRESH, read=A.coordinates, applied=A.coordinates), records={"seed": SEED}), {}, 10, "link", ("link", "start"),
@@ -134,10 +148,52 @@ TABLE = {
         {}, 10, "keep", ("record",),
     ),
     "11 another method": (current(RUNNING, records=with_link()), {"method": "gtid"}, 11, "refuse", ()),
-    "14 another user": (current(replace(RUNNING, source_user="old"), records=with_link()), {}, 14, "refuse", ()),
-    "14 another host": (current(replace(RUNNING, source_host="old"), records=with_link()), {}, 14, "refuse", ()),
-    "14 without TLS": (current(replace(RUNNING, tls=False), records=with_link()), {}, 14, "refuse", ()),
-    "14 another CA": (current(RUNNING, records=with_link(arguments={"ca_fingerprint": "beef"})), {}, 14, "refuse", ()),
+    "11 asked for, MySQL to GTID": (current(RUNNING, records=with_link()), {"method": "gtid", "relink": True}, 11, "refuse", ()),
+    "14 another method, MySQL from GTID": (
+        current(replace(RUNNING, by_gtid=True), records=with_link(), login=""), {"method": "position", "relink": True}, 14, "relink", RELINK,
+    ),
+    "12 another user, the applier is broken": (
+        current(replace(RUNNING, source_user="old", applier="stopped", applier_error=error(1062)), records=with_link(), login=""),
+        {}, 12, "refuse", (),
+    ),
+    "13 another user, purged but in the relay logs": (
+        current(replace(RUNNING, source_user="old", applied=S.coordinates), records=with_link(), login="", source_files=LATE),
+        {}, 13, "relink", ("drain", *RELINK),
+    ),
+    "13 another user, purged for good": (
+        current(replace(RUNNING, source_user="old", applied=S.coordinates, read=S.coordinates), records=with_link(), login="", source_files=LATE),
+        {}, 13, "refuse", (),
+    ),
+    "14 another user": (current(replace(RUNNING, source_user="old"), records=with_link(), login=""), {}, 14, "relink", RELINK),
+    "14 another user, stopped": (current(replace(OFF, source_user="old"), records=with_link(), login=""), {}, 14, "relink", RELINK[1:]),
+    "14 another user, to be stopped": (
+        current(replace(RUNNING, source_user="old"), records=with_link(), login=""), {"state": "stopped"}, 14, "relink", RELINK[:2],
+    ),
+    "14 another user, who may not log in": (
+        current(replace(RUNNING, source_user="old"), records=with_link(), login="denied"), {}, 14, "refuse", (),
+    ),
+    "14 another user, nobody tried": (current(replace(RUNNING, source_user="old"), records=with_link()), {}, 14, "refuse", ()),
+    "14 another host, where the source answers": (
+        current(replace(RUNNING, source_host="old"), records=with_link(), login="", answers=SOURCE), {}, 14, "relink", RELINK,
+    ),
+    "14 another host, where another server answers": (
+        current(replace(RUNNING, source_host="old"), records=with_link(), login="", answers=REPLICA), {"relink": True}, 14, "refuse", (),
+    ),
+    "14 another host, that nobody here reaches": (
+        current(replace(RUNNING, source_host="old"), records=with_link(), login="", address="no route"), {}, 14, "refuse", (),
+    ),
+    "14 another host, vouched for": (
+        current(replace(RUNNING, source_host="old"), records=with_link(), login="", address="no route"), {"relink": True}, 14, "relink", RELINK,
+    ),
+    "14 without TLS": (current(replace(RUNNING, tls=False), records=with_link(), login=""), {}, 14, "relink", RELINK),
+    "14 another CA": (
+        current(RUNNING, records=with_link(arguments={"ca_fingerprint": "beef"}), login=""), {}, 14, "relink", RELINK,
+    ),
+    "14 another password": (current(RUNNING, records=with_link(), password_held=False, login=""), {}, 14, "relink", RELINK),
+    "14 a password that nothing proves, forced": (
+        current(RUNNING, records=with_link(), password_held=None, login=""), {"relink": True}, 14, "relink", RELINK,
+    ),
+    "16 a password that is proven, forced": (current(RUNNING, records=with_link(), login=""), {"relink": True}, 16, "keep", ()),
     "15 to be stopped": (current(RUNNING, records=with_link()), {"state": "stopped"}, 15, "stop", ("stop",)),
     "15 stopped": (current(OFF, records=with_link()), {"state": "stopped"}, 15, "keep", ()),
     "15 stopped with an error": (
@@ -155,10 +211,13 @@ TABLE = {
         current(replace(RUNNING, receiver="connecting", receiver_error=error(2003)), records=with_link()), {}, 18, "keep", (),
     ),
     "18 denied, and we too": (
-        current(replace(RUNNING, receiver="connecting", receiver_error=error(1045)), records=with_link(), login="no"), {}, 18, "refuse", (),
+        current(
+            replace(RUNNING, receiver="connecting", receiver_error=error(1045)), records=with_link(), password_held=None, login="no"
+        ), {}, 18, "refuse", (),
     ),
-    "18 denied, and we not": (
-        current(replace(RUNNING, receiver="connecting", receiver_error=error(1045)), records=with_link(), login=""), {}, 18, "refuse", (),
+    "14 denied, and we not": (
+        current(replace(RUNNING, receiver="connecting", receiver_error=error(1045)), records=with_link(), password_held=None, login=""),
+        {}, 14, "relink", RELINK,
     ),
     "19 purged": (
         current(replace(RUNNING, receiver="stopped", receiver_error=error(1236)), records=with_link(), source_files={"binlog.000009": 9}),
@@ -266,6 +325,19 @@ def test_log_gap(at: Coordinates | None, files: dict, gap: bool) -> None:
 )
 def test_mariadb_gap(wanted: str, oldest: str, domain: str | None) -> None:
     assert mariadb_gap(wanted, oldest) == domain
+
+
+def test_a_running_link_whose_password_nothing_proves_says_so() -> None:
+    plan = plan_link(current(RUNNING, records=with_link(), password_held=None), DESIRED)
+    assert [finding.rule for finding in plan.findings] == ["link.credentials_unproven"] and plan.verb == "keep"
+
+
+def test_mariadb_changes_over_either_way_when_asked() -> None:
+    by_gtid = mariadb(channels=(replace(RUNNING, source_uuid=None, by_gtid=True),), login="")
+    by_position = mariadb(channels=(replace(RUNNING, source_uuid=None),), login="")
+    assert plan_link(by_gtid, replace(DESIRED, method="position")).row == 11
+    assert plan_link(by_gtid, replace(DESIRED, method="position", relink=True)).method == "position"
+    assert plan_link(by_position, replace(DESIRED, method="gtid", relink=True)).method == "gtid"
 
 
 def test_broken_sees_what_does_not_heal() -> None:

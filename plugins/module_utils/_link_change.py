@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""Rows 9 and 11 to 14 of the table in docs/link-states.md: the link is not to the server, or not made of what, the inventory says."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import _advice, _procedures
+from ._link_model import LinkCurrent, LinkDesired, LinkPlan, channel_of, plan_of, refuse, state_of
+from ._link_start import log_gap
+from ._model import Channel, Identity, Step
+
+UNTOUCHED = "the link is left as it is"
+
+
+def differences(current: LinkCurrent, desired: LinkDesired) -> dict[str, tuple[t.Any, t.Any]]:
+    """Name what a link was made with and what it should be made with, where both are known and differ. Holds no secret.
+
+    A CA is compared by its fingerprint, a password by what proves it (``password_held``).
+    """
+    channel = channel_of(current)
+    recorded = ((current.record("link") or {}).get("arguments") or {}).get("ca_fingerprint")
+    pairs = {
+        "host": (channel.source_host.lower(), desired.host.lower()),
+        "port": (channel.source_port, desired.port),
+        "user": (channel.source_user, desired.user),
+        "TLS": (channel.tls, bool(desired.ca)),
+        "CA": (recorded or desired.ca_fingerprint, desired.ca_fingerprint or recorded),
+        "credentials": ("others", "the inventory's") if _other_credentials(current, desired) else (None, None),
+    }
+    if desired.method != "auto":
+        pairs["method"] = ("gtid" if channel.by_gtid else "position", desired.method)
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _other_credentials(current: LinkCurrent, desired: LinkDesired) -> bool:
+    if current.password_held is None:
+        return desired.relink or _denied_though_valid(current)
+    return not current.password_held
+
+
+def _denied_though_valid(current: LinkCurrent) -> bool:
+    """The source does not let the link in, and does let us in with what the inventory says: row 18 ends in rows 12 to 14."""
+    error = channel_of(current).receiver_error
+    return error is not None and error.code in _advice.CREDENTIALS and current.login == ""
+
+
+def moved(current: LinkCurrent, different: t.Container[str]) -> bool:
+    """Tell whether the address differs, so that somebody else may answer there."""
+    return "host" in different or "port" in different
+
+
+def change_rows(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
+    """Rows 11 to 14, or None where the link is made of what the inventory says."""
+    different = differences(current, desired)
+    if not different:
+        return None
+    channel = channel_of(current)
+    if "method" in different:
+        problem = _other_method(current, desired)
+        if problem:
+            return refuse(11, *problem, current)
+    error = channel.applier_error
+    words = described(different)
+    if error and channel.applier != "running":
+        return refuse(
+            12,
+            f"the link would have to be made again ({words}), but the applier stopped with {error.code}: {error.message}; "
+            f"what it has applied is not exact before that is mended, so {UNTOUCHED}",
+            "undo the change in the inventory, mend the applier's error, then change it again",
+            current,
+        )
+    problem = _unproven(current, desired, different)
+    if problem:
+        return refuse(14, *problem, current)
+    gap = log_gap(channel.applied, current.source_files) if channel.applied else None
+    if gap and log_gap(channel.read, current.source_files):
+        return refuse(13, f"{gap}, also after what the relay logs hold; {UNTOUCHED}", "seed again: datain_state: absent, then datain_reseed: true", current)
+    return relink(13 if gap else 14, f"made again because of {words}", current, desired, drain=bool(gap))
+
+
+def described(different: t.Mapping[str, tuple[t.Any, t.Any]]) -> str:
+    """Say in a few words what differs."""
+    silent = ("CA", "credentials", "TLS")
+    return ", ".join(name if name in silent else f"{name} {pair[0]!r} is to be {pair[1]!r}" for name, pair in different.items())
+
+
+def _other_method(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str] | None:
+    """Row 11: why the other method would fetch what is there already, or skip what is not; None where it is asked for and safe.
+
+    MariaDB's position is translated by the source itself, and an applied position is exact in either mode. Only a MySQL
+    replica that was linked by position may count other transactions as executed than those that its data holds.
+    """
+    now, wanted = ("GTID", "position") if channel_of(current).by_gtid else ("position", "GTID")
+    message = f"the link runs by {now} and the inventory wants {wanted}"
+    procedure = _procedures.BY_GTID if desired.method == "gtid" else _procedures.BY_POSITION
+    back = f"set datain_link_method: {now.lower()}"
+    if desired.method == "gtid" and not current.is_mariadb:
+        return f"{message}; nothing proves that the executed set is what the data holds", f"{back}, or seed again with datain_reseed: true"
+    if not current.procedures.usable(procedure):
+        return f"{message}, for which the replica has no procedure {current.procedures.full_name(procedure)}", back
+    return None if desired.relink else (message, f"{back}, or set datain_relink: true to change over at what is applied")
+
+
+def _unproven(current: LinkCurrent, desired: LinkDesired, different: t.Container[str]) -> tuple[str, str] | None:
+    """Tell what keeps us from stopping a link: nothing is stopped before its successor is known to work."""
+    if current.login is None or current.login:
+        return (
+            f"a login to the source with what the inventory says fails: {current.login or 'it was not tried'}; {UNTOUCHED}",
+            "correct datain_replication_user, datain_replication_password or datain_link_ca; the source's play sets the account",
+        )
+    if not moved(current, different):
+        return None
+    place = f"{desired.host}:{desired.port}"
+    if current.answers and not current.source.same_as(current.answers):
+        return (
+            f"another server answers at {place} ({who(current.answers)}, not {who(current.source)}); {UNTOUCHED}",
+            "correct datain_link_host and datain_link_port",
+        )
+    if current.answers is None and not desired.relink:
+        return (
+            f"nobody here can see who answers at {place} ({current.address or 'it was not tried'}); {UNTOUCHED}",
+            "correct datain_link_host and datain_link_port; where only the replica reaches that address, vouch for it with datain_relink: true",
+        )
+    return None
+
+
+def who(identity: Identity) -> str:
+    """Name a server by what tells it apart."""
+    return identity.server_uuid or f"server_id {identity.server_id}"
+
+
+def relink(row: int, why: str, current: LinkCurrent, desired: LinkDesired, *, drain: bool = False) -> LinkPlan:
+    """Plan to make the link again at what is applied, which is exact only once it is stopped."""
+    channel = channel_of(current)
+    procedures = current.procedures
+    method = desired.method if desired.method != "auto" else ("gtid" if channel.by_gtid else "position")
+    name = _procedures.BY_GTID if method == "gtid" else _procedures.BY_POSITION
+    steps = []
+    if drain:
+        steps.append(Step("drain", "the relay logs", "they hold what the source has purged"))
+    if not channel.stopped:
+        steps.append(Step("stop", procedures.full_name(_procedures.STOP), "what is applied is exact only while stopped"))
+    steps.append(Step("link", procedures.full_name(name), f"{why}, at what is applied then{_now(channel)}"))
+    started = desired.state == "started"
+    if started:
+        steps.append(Step("start", procedures.full_name(_procedures.START), "the link is to run"))
+    after = {
+        **state_of(current),
+        "state": desired.state,
+        "host": desired.host,
+        "port": desired.port,
+        "user": desired.user,
+        "tls": bool(desired.ca),
+        "method": method,
+        "made_again": why,
+    }
+    return plan_of(row, "relink", current, steps, method=method, after=after, observe=started, drain=drain)
+
+
+def _now(channel: Channel) -> str:
+    return f" (now {channel.applied})" if channel.applied else ""
+
+
+def other_source(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
+    """Row 9: the server that the channel knows is not the one that was reached, even under the same name."""
+    channel = channel_of(current)
+    seen = Identity(channel.source_id, channel.source_uuid)
+    # A channel that has not connected yet knows neither; a uuid decides where both sides have one.
+    known = bool(channel.source_uuid) if current.source.server_uuid else bool(channel.source_id)
+    if not known or current.source.same_as(seen):
+        return None
+    message = (
+        f"the replica follows another server: {channel.source_host}:{channel.source_port} was {who(seen)} when it connected, "
+        f"and the source in the inventory is {who(current.source)}"
+    )
+    if not channel.by_gtid:
+        return refuse(
+            9,
+            f"{message}; positions of two servers cannot be compared",
+            "if the source was restored or replaced, seed again (datain_state: absent, then datain_reseed: true); else correct datain_source",
+            current,
+        )
+    if not desired.retarget:
+        return refuse(9, message, "if the source failed over to it, set datain_retarget: true; else correct datain_source", current)
+    if current.history is None or current.history:
+        return refuse(
+            9,
+            f"{message}, whose history is not proven to be the same: {current.history or 'it was not read'}",
+            "seed again: datain_state: absent, then datain_reseed: true",
+            current,
+        )
+    problem = _unproven(current, desired, ("host",))
+    return refuse(9, *problem, current) if problem else relink(9, f"followed to {who(current.source)} by GTID", current, desired)
