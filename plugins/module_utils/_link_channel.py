@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import replace
 
 from . import _advice, _procedures
 from ._link_change import change_rows, other_source
@@ -178,9 +179,12 @@ def _unservable(channel: Channel, current: LinkCurrent) -> LinkPlan:
 
 def broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     """Return the refusal for a channel that will not get well by itself, or None: rows 9, 19 and 20."""
-    error = channel_of(current).receiver_error
-    lost = _unservable(channel_of(current), current) if error and error.code in _advice.POSITION else None
-    return other_source(current, desired) or _applier_broken(current, desired) or lost
+    channel = channel_of(current)
+    error = channel.receiver_error
+    lost = _unservable(channel, current) if error and error.code in _advice.POSITION else None
+    # Until it has connected, MariaDB shows the id of the server that it followed before.
+    other = None if channel.never_connected else other_source(current, replace(desired, retarget=False))
+    return other or _applier_broken(current, desired) or lost
 
 
 def _halted(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
