@@ -156,6 +156,10 @@ def _run(context: Context) -> dict[str, t.Any]:
         plan = PairPlan(link, None, {})
     else:
         source = _source_plan.plan_source(context.source, options)
+        if context.check_mode and source["account_work"] and current.login:
+            # The source's own play would have made the account by now.
+            current = replace(current, login="")
+            link = plan_link(current, request.desired)
         seed = _seed.plan_for_pair(context, options, linked=current.channel is not None, records=current.records)
         given = {"channels": list(current.channels), "records": current.records, "binlog_files": current.source_files}
         plan = PairPlan(link, seed, source, tuple(_prerequisites.findings_for_pair(context, options, given=given)))
