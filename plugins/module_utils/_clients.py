@@ -34,7 +34,8 @@ _PROGRAMS: dict[tuple[str, str], tuple[str, ...]] = {
 _PACKAGES = {MYSQL: "mysql-client", MARIADB: "mariadb-client"}
 _NAMES = {MYSQL: "MySQL", MARIADB: "MariaDB"}
 
-ANY: Version = (0, 0, 0)
+Versions = tuple[Version, Version]
+ANY: Versions = ((0, 0, 0), (9999, 0, 0))
 
 # The most that any client takes; a client's own default would break on one long row.
 _PACKET = "1G"
@@ -108,21 +109,21 @@ def parse_client_version(text: str) -> tuple[str, Version] | None:
     return None
 
 
-def find_tools(flavours: tuple[str, str], client_dir: str = "", oldest_dump: Version = ANY) -> Tools:
+def find_tools(flavours: tuple[str, str], client_dir: str = "", dump_versions: Versions = ANY) -> Tools:
     """Find the dump client of the source's flavour and the load client of the replica's.
 
     :param flavours: source, replica
     :param client_dir: a folder to look in before the PATH
-    :param oldest_dump: the oldest version of a dump client that the source understands
+    :param dump_versions: the dump clients that the source understands: from one version on, and below another
     :raises ToolError: one is missing; the message says what to install
     """
-    return Tools(find_client(DUMP, flavours[0], client_dir, oldest_dump), find_client(LOAD, flavours[1], client_dir))
+    return Tools(find_client(DUMP, flavours[0], client_dir, dump_versions), find_client(LOAD, flavours[1], client_dir))
 
 
-def find_client(purpose: str, flavour: str, client_dir: str = "", oldest: Version = ANY) -> Client:
+def find_client(purpose: str, flavour: str, client_dir: str = "", versions: Versions = ANY) -> Client:
     """Find one client: by name, then by what it says about itself, since MariaDB's are also installed under MySQL's names.
 
-    :raises ToolError: there is none of this flavour, or none that is new enough
+    :raises ToolError: there is none of this flavour, or none of a version that will do
     """
     seen: list[str] = []
     folders = [os.path.expanduser(client_dir)] if client_dir else []
@@ -132,9 +133,9 @@ def find_client(purpose: str, flavour: str, client_dir: str = "", oldest: Versio
             if path is None:
                 continue
             found = parse_client_version(_version_text(path))
-            if found and found[0] == flavour and found[1] >= oldest:
+            if found and found[0] == flavour and versions[0] <= found[1] < versions[1]:
                 return Client(path, *found)
-            seen.append(f"{path} is {_what(found, flavour, oldest)}")
+            seen.append(f"{path} is {_what(found, flavour, versions)}")
     names = " or ".join(_PROGRAMS[purpose, flavour])
     message = f"{_NAMES[flavour]}'s {purpose} client ({names}) is not to be found where this runs"
     raise ToolError(
@@ -144,13 +145,13 @@ def find_client(purpose: str, flavour: str, client_dir: str = "", oldest: Versio
     )
 
 
-def _what(found: tuple[str, Version] | None, flavour: str, oldest: Version) -> str:
+def _what(found: tuple[str, Version] | None, flavour: str, versions: Versions) -> str:
     if found is None:
         return "something else"
     if found[0] != flavour:
         return f"{_NAMES[found[0]]}'s"
-    old, new = (".".join(map(str, version)) for version in (found[1], oldest))
-    return f"of version {old}, and this server understands clients from {new} on"
+    own, first, last = (".".join(map(str, version)) for version in (found[1], *versions))
+    return f"of version {own}, and this server understands clients {f'from {first} on' if found[1] < versions[0] else f'older than {last}'}"
 
 
 def _version_text(path: str) -> str:

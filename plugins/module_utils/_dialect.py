@@ -139,6 +139,7 @@ _PASSWORD_AGE = (
 )
 
 _MYSQL = Dialect(
+    dump_clients=(_FIRST, _BINARY_LOG_STATUS),
     worker_errors=True,
     limited_select="SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */",
     reserved_words=_WORDS_57,

@@ -110,7 +110,7 @@ def plan_for_pair(
     plan = plan_seed(current, desired)
     if plan.verb == "load":
         try:
-            find_tools(current.flavours, options["client_dir"], context.source.dialect.oldest_dump_client)
+            find_tools(current.flavours, options["client_dir"], context.source.dialect.dump_clients)
         except ToolError as error:
             return refuse(current, error.message, error.hint or "")
     return plan
@@ -136,7 +136,7 @@ def _run(context: Context) -> dict[str, t.Any]:
     current, plan = _planned(context, desired)
     tools = None
     if plan.verb == "load":
-        tools = find_tools(current.flavours, parameters["client_dir"], context.source.dialect.oldest_dump_client)
+        tools = find_tools(current.flavours, parameters["client_dir"], context.source.dialect.dump_clients)
     document = current.seed
     if context.check_mode and plan.changed:
         document = {**plan.after, "notes": {}}

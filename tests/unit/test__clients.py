@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,7 @@ from ansible_collections.datain.azure_mysql.plugins.module_utils._clients import
     tls_options,
 )
 from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Login
+from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import InputError, ToolError
 
 MYSQL_80 = Client("/x/mysqldump", "mysql", (8, 0, 33))
@@ -92,15 +94,19 @@ class TestFinding:
         assert "install mysql-client" in caught.value.hint
         assert "datain_client_dir" in caught.value.hint
 
-    def test_one_that_is_too_old_for_the_server_is_passed_over(self, tmp_path, monkeypatch):
+    def test_one_of_a_version_that_the_server_does_not_understand_is_passed_over(self, tmp_path, monkeypatch):
         (tmp_path / "a").mkdir()
         old = fake(tmp_path / "a", "mysqldump", self.OURS)
         monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-        with pytest.raises(ToolError, match="of version 8.0.33, and this server understands clients from 8.2.0 on"):
-            find_client(DUMP, "mysql", str(tmp_path / "a"), (8, 2, 0))
+        new_server, old_server = (dialect_for("mysql", version).dump_clients for version in ((8, 4, 0), (8, 0, 33)))
+        with pytest.raises(ToolError, match="of version 8.0.33, and this server understands clients from 8.4.0 on"):
+            find_client(DUMP, "mysql", str(tmp_path / "a"), new_server)
         new = fake(tmp_path, "mysqldump", "mysqldump  Ver 9.7.4 for Linux on x86_64")
-        assert find_client(DUMP, "mysql", str(tmp_path / "a"), (8, 2, 0)).path == new
-        assert find_client(DUMP, "mysql", str(tmp_path / "a")).path == old
+        assert find_client(DUMP, "mysql", str(tmp_path / "a"), new_server).path == new
+        assert find_client(DUMP, "mysql", str(tmp_path / "a"), old_server).path == old
+        Path(old).unlink()
+        with pytest.raises(ToolError, match="of version 9.7.4, and this server understands clients older than 8.4.0"):
+            find_client(DUMP, "mysql", versions=old_server)
 
     def test_none(self, tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(tmp_path))
