@@ -39,7 +39,7 @@ def _judge(facts: Facts, answer: Answer) -> Outcome:
     code = answer.code
     # The number and the words of the innermost: what stands before is where and how often it was tried.
     words = re.split(r"[Mm]essage: ", answer.words)[-1].strip()[:300]
-    if code not in _FAILURES and (code or 0) < 2000:
+    if answer.reached and code not in _FAILURES:
         address = _SEEN_AS.search(words)
         return passed(f"it answers{f', and sees {address[1]}' if address and code else ''} ({words})")
     summary, remedy = _FAILURES.get(code, ("the way to the source fails", "{way}"))

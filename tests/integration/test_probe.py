@@ -5,15 +5,30 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _link_plan, _prerequisites, _probe, _procedures, _replica_info, _replica_link
-from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Connection
+from ansible_collections.datain.azure_mysql.plugins.module_utils import (
+    _link_plan,
+    _prerequisites,
+    _probe,
+    _procedures,
+    _replica_info,
+    _replica_link,
+    _rules_reach,
+    _state,
+)
+from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Connection, Login
+from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import ConnectionLost
+from ansible_collections.datain.azure_mysql.plugins.module_utils._facts import Facts, Side
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import PROBE_USER
+from ansible_collections.datain.azure_mysql.plugins.module_utils._rule import judge
+from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Context
 
 SERVERS = {"mysql": ("mysql-8.0.33", "mysql_flexible_server"), "mariadb": ("mariadb-10.11", "mariadb_server")}
 SECRET = "probe-secret-0815"
@@ -50,11 +65,29 @@ class Pair:
         assert SECRET not in repr(result)
         return result
 
-    def asked(self, **options):
-        """Return what the prerequisites find about the way, by rule."""
+    def asked(self, check_mode=False, **options):
+        """Return what is found about the way, by rule: what the prerequisites do, without the other rules."""
+        login = self.replica.login(login_tls="required")
+        spec = _prerequisites.CAPABILITY.argument_spec
+        parameters = ArgumentSpecValidator(spec).validate({**login, **self.options(**options)}).validated_parameters
+        context = Context(parameters, check_mode=check_mode)
+        try:
+            reach = _probe.look(context, tuple(context.replica.channels()))
+            sides = Side("source"), Side("replica", channels=tuple(context.replica.channels()))
+        except ConnectionLost as error:
+            return {"lost": error}
+        finally:
+            context.close()
+        facts = Facts(*sides, _prerequisites.desired_from(parameters), reach=reach)
+        found = {rule.id: judge(rule, facts).to_result() for rule in _rules_reach.RULES}
+        assert SECRET not in repr(found)
+        return found
+
+    def findings(self, **options):
+        """All that the prerequisites find, by rule."""
         result = self.run(_prerequisites.CAPABILITY, fail_on="none", **options)
         assert result["changed"] is False
-        return {finding["rule"]: finding for finding in result["findings"] if finding["rule"] in (ASKED, SECOND)}
+        return {finding["rule"]: finding for finding in result["findings"]}
 
     def link(self, **options):
         options = {key: value for key, value in self.options(**options).items() if key != "probe"}
@@ -87,11 +120,20 @@ class Pair:
 
 @pytest.fixture(params=sorted(SERVERS))
 def pair(request, lab, perform):
+    """A pair on which nothing is changed: a check leaves it as it was."""
     server, service = SERVERS[request.param]
     made = Pair(lab(f"plain-{request.param}", server), lab(f"managed-{request.param}", server, "--service", service), service, perform)
+    assert made.status() == []
     yield made
-    made.replica.reset()
-    made.source.reset()
+    assert made.status() == []
+
+
+@pytest.fixture
+def scratch(pair):
+    """The pair for a test that changes it."""
+    yield pair
+    pair.replica.reset()
+    pair.source.reset()
 
 
 @contextmanager
@@ -105,7 +147,7 @@ def frozen_port():
 
 def test_a_source_that_answers_is_reached(pair):
     before = pair.state()
-    found = pair.asked()
+    found = pair.findings()
     assert found[ASKED]["status"] == "passed"
     assert found[ASKED]["seen"].startswith("it answers, and sees 127.0.0.1")
     assert found[SECOND]["status"] == "passed" and found[SECOND]["severity"] == "info"
@@ -136,12 +178,12 @@ def test_a_way_that_is_closed(pair, change, code, remedy):
     assert pair.status() == [] and pair.state() == before
     if "link_ca" not in change:
         assert found[SECOND]["status"] == "failed" and found[SECOND]["severity"] == "info"
-    blocked = pair.run(_prerequisites.CAPABILITY, probe=False, **change)
-    assert ASKED not in blocked["summary"]["blocked_by"], "what was not asked does not block"
+    assert pair.asked(probe=False, **change)[ASKED]["status"] == "unknown"
 
 
 def test_a_source_that_says_nothing(pair, monkeypatch):
-    monkeypatch.setattr(_probe, "PATIENCE", 2)
+    monkeypatch.setattr(_probe, "PATIENCE", 1)
+    monkeypatch.setattr(_probe, "CONNECT", 1)
     with frozen_port() as port:
         began = time.monotonic()
         found = pair.asked(link_port=port)
@@ -161,11 +203,11 @@ def test_a_source_that_refuses_tls(lab, perform):
     assert pair.status() == []
 
 
-def test_an_address_that_no_account_is_for(pair):
-    pair.source.sql("DELETE FROM mysql.user WHERE Host = '%'; FLUSH PRIVILEGES" if not pair.mariadb else "SELECT 1")
-    if pair.mariadb:
-        for user, host in pair.source.sql("SELECT User, Host FROM mysql.global_priv WHERE Host = '%'"):
-            pair.source.sql(f"DROP USER '{user}'@'{host}'")
+def test_an_address_that_no_account_is_for(scratch):
+    pair = scratch
+    # The server's own table of accounts is what says whom an address may be; its root comes through the socket.
+    table = "mysql.global_priv" if pair.mariadb else "mysql.user"
+    pair.source.sql(f"DELETE FROM {table} WHERE Host = '%'; FLUSH PRIVILEGES")
     found = pair.asked()
     # Our own login is refused for the same reason, and is told as such; the replica's way is judged all the same.
     assert found[ASKED]["status"] == "failed" and found[ASKED]["seen"].startswith("1130: "), found
@@ -182,15 +224,16 @@ def test_nobody_asks_unasked(pair):
     assert "datain_probe: true" in pair.asked(probe=False)[ASKED]["remedy"]
 
 
-def test_a_link_is_never_disturbed(pair):
+def test_a_link_is_never_disturbed(scratch):
+    pair = scratch
     pair.account()
     file, position = pair.source.sql("SHOW MASTER STATUS")[0][:2]
     assert pair.link(coordinates={"file": file, "position": int(position)})["link"]["state"] == "running"
     before = pair.status()
-    found = pair.asked()
+    found = pair.findings()
     assert found[ASKED]["status"] == found[SECOND]["status"] == "passed" and found[ASKED]["seen"] == "the replica receives"
     assert pair.link(state="stopped", coordinates={"file": file, "position": int(position)})["changed"]
-    found = pair.asked()
+    found = pair.findings()
     assert found[ASKED]["status"] == "unknown" and "has a link already" in found[ASKED]["summary"]
     after = pair.status()
     assert len(after) == len(before) == 1 and "datain" in after[0]
@@ -200,8 +243,7 @@ def test_what_a_dead_run_has_left_is_no_link(pair):
     pair.left_behind()
     info = pair.perform(_replica_info.CAPABILITY, pair.replica.login(login_tls="required"))
     assert info["replica"]["link"]["state"] == "absent" and info["replica"]["channels"] == []
-    findings = pair.run(_prerequisites.CAPABILITY, fail_on="none", probe=False)["findings"]
-    assert next(finding for finding in findings if finding["rule"] == "replica.channels")["seen"] == "not linked"
+    assert pair.findings(probe=False)["replica.channels"]["seen"] == "not linked"
     plan = pair.run(_link_plan.CAPABILITY, probe=False, client_dir=pair.source.state["bin_dir"], check_mode=True)
     assert plan["link"]["state"] == "absent"
     assert pair.status(), "who only reads removes nothing"
@@ -210,7 +252,8 @@ def test_what_a_dead_run_has_left_is_no_link(pair):
     assert pair.status() == []
 
 
-def test_who_changes_the_link_removes_what_was_left(pair):
+def test_who_changes_the_link_removes_what_was_left(scratch):
+    pair = scratch
     pair.account()
     pair.left_behind()
     file, position = pair.source.sql("SHOW MASTER STATUS")[0][:2]
@@ -233,36 +276,35 @@ def test_who_changes_the_link_removes_what_was_left(pair):
     assert refused["failed"] and refused["row"] == 8 and pair.status() == []
 
 
-@pytest.mark.parametrize("at", [_procedures.BY_POSITION, _procedures.START, _procedures.STOP, _procedures.REMOVE])
-@pytest.mark.parametrize("after", [False, True])
-def test_cut_in_the_middle_and_run_again(pair, monkeypatch, at, after):
-    """The session dies around a call: whatever that leaves, the next run removes, and it is never a link."""
-    real, cut = _procedures.call, []
+def test_cut_in_the_middle_and_run_again(pair, monkeypatch):
+    """The session dies around each call: whatever that leaves, the next run removes, and it is never a link."""
+    real = _procedures.call
+    for at in (_procedures.BY_POSITION, _procedures.START, _procedures.STOP, _procedures.REMOVE):
+        for after in (False, True):
+            cut = []
 
-    def call(connection, procedures, name, link=None):
-        if name == at and not cut:
-            if after:
-                real(connection, procedures, name, link)
-            cut.append(name)
-            pair.replica.sql(f"KILL {connection.value('SELECT CONNECTION_ID()', step='test')}")
-        return real(connection, procedures, name, link)
+            def call(connection, procedures, name, link=None, at=at, after=after, cut=cut):
+                if name == at and not cut:
+                    if after:
+                        real(connection, procedures, name, link)
+                    cut.append(name)
+                    pair.replica.sql(f"KILL {connection.value('SELECT CONNECTION_ID()', step='test')}")
+                return real(connection, procedures, name, link)
 
-    monkeypatch.setattr(_procedures, "call", call)
-    pair.asked()
-    assert cut == [at]
-    monkeypatch.undo()
-    left = pair.status()
-    assert bool(left) == (at != _procedures.BY_POSITION or after) or (at == _procedures.REMOVE and after)
-    info = pair.perform(_replica_info.CAPABILITY, pair.replica.login(login_tls="required"))
-    assert info["replica"]["link"]["state"] == "absent"
-    assert pair.asked()[ASKED]["status"] == "passed"
-    assert pair.status() == []
+            monkeypatch.setattr(_procedures, "call", call)
+            pair.asked()
+            monkeypatch.undo()
+            assert cut == [at]
+            nothing = (_procedures.BY_POSITION, False), (_procedures.REMOVE, True)
+            assert bool(pair.status()) == ((at, after) not in nothing), (at, after)
+            info = pair.perform(_replica_info.CAPABILITY, pair.replica.login(login_tls="required"))
+            assert info["replica"]["link"]["state"] == "absent"
+            assert pair.asked()[ASKED]["status"] == "passed"
+            assert pair.status() == []
 
 
 def test_another_run_holds_the_lock(pair, monkeypatch):
-    monkeypatch.setattr("ansible_collections.datain.azure_mysql.plugins.module_utils._state.LOCK_PATIENCE", 1)
-    from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Login
-
+    monkeypatch.setattr(_state, "LOCK_PATIENCE", 1)
     state = pair.replica.state
     holder = Connection(Login("replica", state["host"], state["admin_user"], state["admin_password"], state["port"], "required"))
     holder.value("SELECT GET_LOCK('datain.link', 0)", step="test")
@@ -288,8 +330,6 @@ def test_other_channels_are_not_taken_along(lab, perform):
 
 @pytest.mark.parametrize("way", ["worker", "process"])
 def test_a_playbook_asks(lab, play, way):
-    import sys
-
     server, service = SERVERS["mysql"]
     source, replica = lab("plain-mysql", server), lab("managed-mysql", server, "--service", service)
     pair = Pair(source, replica, service, None)
