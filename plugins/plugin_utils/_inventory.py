@@ -194,7 +194,8 @@ def source_problems(inventory: Inventory, name: str) -> list[str]:
     if len(str(password)) > 32:
         found.append(_problem(name, "replication_password", f"has {len(str(password))} characters", "a replica takes at most 32"))
     if inventory.value(name, "replication_user") in inventory.value(name, "retired_users", []):
-        found.append(_problem(name, "retired_users", "names the account that the replicas are to use", "take it out, or choose another datain_replication_user"))
+        mend = "take it out, or choose another datain_replication_user"
+        found.append(_problem(name, "retired_users", "names the account that the replicas are to use", mend))
     return found
 
 
