@@ -303,7 +303,8 @@ def _not_by_sql(service: Service, found: t.Sequence[Outcome]) -> str:
 
 def _commands(state: BinlogState, found: t.Sequence[Outcome]) -> str:
     """Return the commands that set what is wrong on a managed source, one after the other."""
-    words = {"group": "<resource group>", "server": state.endpoint.split(".")[0] if "." in state.endpoint else "<server name>"}
+    name, _dot, zone = state.endpoint.partition(":")[0].partition(".")
+    words = {"group": "<resource group>", "server": name if zone.endswith(".azure.com") else "<server name>"}
     return "; ".join(
         state.service.set_parameter.format(name=outcome.name, value=value, **words)
         for outcome in found
