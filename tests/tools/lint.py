@@ -75,6 +75,7 @@ tool("reuse", "reuse", "lint")
 tool("shellcheck", "shellcheck", "--external-sources", *shell_scripts())
 tool("plugin-docs", "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "--disallow-unknown-collection-refs", TREE)
 tool("changelog", "antsibull-changelog", "lint", cwd=TREE)
+tool("rules-page", sys.executable, "tests/tools/rules.py", "--check")
 
 
 @check
