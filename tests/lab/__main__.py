@@ -25,10 +25,11 @@ import certificates
 import dress
 import fetch
 import process
+import service
 from layout import LabError, check_name, load, names, save, say, server_dir, servers_dir, states, write_private
 
 # What scripts may rely on; the rest of a state is the lab's own.
-SHOWN = ("name", "server", "flavour", "version", "service", "backend", "host", "port", "network_host", "network_port", "admin_user",
+SHOWN = ("name", "server", "flavour", "version", "service", "with", "backend", "host", "port", "network_host", "network_port", "admin_user",
          "admin_password", "ca", "wrong_ca", "socket", "container", "client", "admin_client", "bin_dir", "option_file", "error_log",
          "general_log", "settings", "tls", "client_tls", "pid", "running", "network", "containers_conf", "ssh")
 
@@ -64,10 +65,9 @@ def up(args):
         raise LabError("no server %r in the table; there are: %s" % (args.server, ", ".join(sorted(catalogue.SERVERS))))
     if not entry["flavour"]:
         args.backend = "container"
-    if args.service and catalogue.SERVICES[args.service]["flavour"] != entry["flavour"]:
-        raise LabError("%s is no %s server" % (args.service, entry["flavour"]))
-    state = {"name": args.name, "server": args.server, "flavour": entry["flavour"], "version": entry["version"], "service": args.service,
-             "backend": args.backend, "settings": args.set, "tls": not args.without_tls,
+    service.check(args.server, args.service, args.switches)
+    state = {"name": args.name, "server": args.server, "flavour": entry["flavour"], "version": entry["version"],
+             "service": args.service, "with": args.switches, "backend": args.backend, "settings": args.set, "tls": not args.without_tls,
              "client_tls": not args.without_tls and entry.get("client_tls", True), "network_host": None, "network_port": None,
              "admin_user": "azadmin" if args.service else "dba", "admin_password": dress.password(), "pid": None,
              "ca": str(certificates.ca()), "wrong_ca": str(certificates.wrong_ca()), "ssh": args.ssh or not entry["flavour"]}
@@ -217,13 +217,12 @@ def reset(args):
                 parts.append([])
             else:
                 parts[-1].append(row)
-        words = dress.grammar(catalogue.SERVERS[state["server"]])
         databases, accounts, connections, logging, tables, variables = parts[:6]
         sql(state, "".join("KILL %s;\n" % row[0] for row in connections), force=True)
-        text = dress.clearing(state, [row[0] for row in databases], accounts, [row[0] for row in tables if row[0] not in original["tables"]])
+        text = dress.clearing(state, [row[0] for row in databases], accounts, [row[0] for row in tables if row[0] not in original["tables"]],
+                              logging[0][1] == "1")
         text += "\n".join(dress.restoring(original["variables"], dict(row[:2] for row in variables if len(row) > 1))) + "\n"
-        text += dress.dressing(state) + (words["empty_log"] if logging[0][1] == "1" else "")
-        sql(state, text)
+        sql(state, text + dress.dressing(state))
     return 0
 
 
@@ -258,6 +257,8 @@ def parser():
     command = add("up", up, "start a fresh server", one=True)
     command.add_argument("--server", required=True, help="one of: %s" % ", ".join(sorted(catalogue.SERVERS)))
     command.add_argument("--service", choices=sorted(catalogue.SERVICES), help="dress it as a managed server; without: a plain source")
+    command.add_argument("--with", action="append", default=[], dest="switches", choices=sorted(catalogue.SWITCHES), metavar="SWITCH",
+                         help="what is different about this managed server: %(choices)s")
     command.add_argument("--backend", choices=("process", "container"), default="process")
     command.add_argument("--set", action="append", default=[], metavar="VARIABLE=VALUE", help="an option of the server, also skip-log-bin")
     command.add_argument("--without-tls", action="store_true", help="a server that offers no TLS")

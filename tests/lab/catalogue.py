@@ -258,42 +258,136 @@ _DOCUMENTED = [
     "SHOW DATABASES", "CREATE TEMPORARY TABLES", "LOCK TABLES", "EXECUTE", "REPLICATION SLAVE", "REPLICATION CLIENT",
     "CREATE VIEW", "SHOW VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "CREATE USER", "EVENT", "TRIGGER",
 ]
+_LINKING = ["change_master", "start", "stop", "remove_master", "skip_counter"]
+_BY_GTID = ["change_master_with_gtid", "skip_gtid_transaction"]
 
-SERVICES = {
-    "mysql_flexible_server": {
-        "flavour": "mysql",
-        "grants": _DOCUMENTED,
-        "dynamic_grants": ["REPLICATION_APPLIER", "ROLE_ADMIN", "SESSION_VARIABLES_ADMIN", "SHOW_ROUTINE", "XA_RECOVER_ADMIN"],
-        # Needs partial_revokes (8.0.16); on an older server the lab leaves the schema writable.
-        "revoke_on_mysql": [
-            "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "REFERENCES", "INDEX", "ALTER", "CREATE TEMPORARY TABLES",
-            "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EVENT", "TRIGGER",
-        ],
-        "options": {
-            "require_secure_transport": "ON",
-            "partial_revokes": "ON",
-            "sql_generate_invisible_primary_key": "ON",
-            "log_bin_trust_function_creators": "ON",
-            "binlog_expire_logs_seconds": "0",
-            "gtid_mode": "OFF",
-            "disabled_storage_engines": "MyISAM,BLACKHOLE,ARCHIVE,FEDERATED",
-            "replicate_wild_ignore_table": ["mysql.%", "information_schema.%", "performance_schema.%", "sys.%"],
-        },
-        "procedures": "mysql",
+# Words of the tables below that not every version knows, or that a service offers from a version on: from, and before.
+# What a server does not know is not told to it.
+KNOWN = {
+    "mysql": {
+        "require_secure_transport": ("5.7.8", None),
+        "disabled_storage_engines": ("5.7.8", None),
+        "binlog_expire_logs_seconds": ("8.0.1", None),
+        "default_authentication_plugin": ("8.0.0", "8.4"),
+        "master_info_repository": ("5.6.2", "8.3"),
+        "partial_revokes": ("8.0.16", None),
+        "REPLICATION_APPLIER": ("8.0.18", None),
+        "ROLE_ADMIN": ("8.0.0", None),
+        "SESSION_VARIABLES_ADMIN": ("8.0.14", None),
+        "SHOW_ROUTINE": ("8.0.20", None),
+        "XA_RECOVER_ADMIN": ("8.0.0", None),
+        "sql_generate_invisible_primary_key": ("8.0.30", None),
+        "change_master_with_gtid": ("5.7", None),
+        "skip_gtid_transaction": ("5.7", None),
     },
+    "mariadb": {
+        # 10.5 split REPLICATION CLIENT: SHOW SLAVE STATUS needs SLAVE MONITOR there, which Azure's 10.3 did not.
+        "SLAVE MONITOR": ("10.5.2", None),
+        "require_secure_transport": ("10.5.2", None),
+    },
+}
+
+_NOT_REPLICATED = ["mysql.%", "information_schema.%", "performance_schema.%", "sys.%"]
+_MYSQL = {
+    "flavour": "mysql",
+    "grants": _DOCUMENTED,
+    # Needs partial_revokes; on an older server the lab leaves the schema writable.
+    "revoke_on_mysql": [
+        "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "REFERENCES", "INDEX", "ALTER", "CREATE TEMPORARY TABLES",
+        "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EVENT", "TRIGGER",
+    ],
+}
+_MYSQL_OPTIONS = {
+    "require_secure_transport": "ON",
+    "partial_revokes": "ON",
+    "binlog_expire_logs_seconds": "0",
+    "gtid_mode": "OFF",
+    "disabled_storage_engines": "MyISAM,BLACKHOLE,ARCHIVE,FEDERATED",
+    "replicate_wild_ignore_table": _NOT_REPLICATED,
+}
+_SINGLE_OPTIONS = dict(_MYSQL_OPTIONS, log_bin_trust_function_creators="OFF", default_authentication_plugin="mysql_native_password")
+
+# A managed service: on which servers of the lab, the administrator's grants, the server's options, the procedures (files of sql/).
+SERVICES = {
+    "mysql_flexible_server": dict(
+        _MYSQL,
+        servers=["mysql-5.7", "mysql-8.0.15", "mysql-8.0.33", "mysql-9.7"],
+        grants=_DOCUMENTED + ["REPLICATION_APPLIER", "ROLE_ADMIN", "SESSION_VARIABLES_ADMIN", "SHOW_ROUTINE", "XA_RECOVER_ADMIN"],
+        options=dict(_MYSQL_OPTIONS, log_bin_trust_function_creators="ON", sql_generate_invisible_primary_key="ON"),
+        procedures=_LINKING + _BY_GTID,
+    ),
+    "mysql_single_server": dict(
+        _MYSQL, servers=["mysql-5.6", "mysql-5.7", "mysql-8.0.15", "mysql-8.0.33"], options=_SINGLE_OPTIONS, procedures=_LINKING + _BY_GTID),
+    # The preview of the single server, of 2017 and 2018: no link by GTID.
+    "mysql_data_sync": dict(_MYSQL, servers=["mysql-5.6", "mysql-5.7"], options=_SINGLE_OPTIONS, procedures=_LINKING),
+    # Azure offered 10.2 and 10.3.
     "mariadb_server": {
         "flavour": "mariadb",
-        # 10.5 split REPLICATION CLIENT: SHOW SLAVE STATUS needs SLAVE MONITOR there, which Azure's 10.3 did not.
+        "servers": ["mariadb-10.2", "mariadb-10.5", "mariadb-10.11", "mariadb-11.8"],
         "grants": _DOCUMENTED + ["SLAVE MONITOR"],
-        "dynamic_grants": [],
         "revoke_on_mysql": [],
         "options": {
             "require_secure_transport": "ON",
             "log_bin_trust_function_creators": "OFF",
-            "replicate_wild_ignore_table": ["mysql.%", "information_schema.%", "performance_schema.%", "sys.%"],
+            "replicate_wild_ignore_table": _NOT_REPLICATED,
         },
-        "procedures": "mariadb",
+        "procedures": _LINKING + ["change_master_with_gtid"],
     },
+}
+
+_FLEXIBLE, _BASIC_TIERS = ("mysql_flexible_server",), ("mysql_single_server", "mysql_data_sync", "mariadb_server")
+_MYSQL_SERVICES = ("mysql_flexible_server", "mysql_single_server", "mysql_data_sync")
+# What may be different about a managed server, for `up --with`: the procedures it takes away, options ("none": not set), what its
+# procedures do besides (into sql/'s {{places}}), and what is different in the document of the control plane.
+# `services`: of which services; `needs`: a word that the server must know.
+SWITCHES = {
+    "ha": {
+        "services": _FLEXIBLE,
+        "without": ["change_master"],
+        "options": {"gtid_mode": "ON"},
+        "document": {"highAvailability": {"mode": "ZoneRedundant", "standbyAvailabilityZone": "2", "state": "Healthy"}},
+    },
+    "basic": {
+        "services": _BASIC_TIERS,
+        "without": _LINKING + _BY_GTID,
+        "document": {"sku": {"name": "B_Gen5_2", "tier": "Basic"}},
+    },
+    # General Purpose storage v1, up to 4 TB.
+    "small-storage": {"services": ("mysql_single_server",), "without": _BY_GTID},
+    "burstable": {"services": _FLEXIBLE, "document": {"sku": {"name": "Standard_B2ms", "tier": "Burstable"}}},
+    "geo-backup": {
+        "document": {"backup": {"geoRedundantBackup": "Enabled"}, "storageProfile": {"geoRedundantBackup": "Enabled"}},
+    },
+    "read-replicas": {"services": _FLEXIBLE, "document": {"replicationRole": "Source"}},
+    "stopped": {"services": _FLEXIBLE, "document": {"state": "Stopped"}},
+    "private-endpoint": {"services": _FLEXIBLE, "document": {"network": {"publicNetworkAccess": "Disabled"}}},
+    "vnet": {
+        "services": _FLEXIBLE,
+        "document": {"network": {
+            "publicNetworkAccess": "Disabled",
+            "delegatedSubnetResourceId": "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/lab/subnets/mysql",
+        }},
+    },
+    "failure-rows": {"sql": {
+        "failure": "DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN GET DIAGNOSTICS CONDITION 1 @az_message = MESSAGE_TEXT; "
+                   "SELECT @az_message AS `exception`; END;",
+    }},
+    "failure-signal": {"sql": {
+        "failure": "DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN GET DIAGNOSTICS CONDITION 1 @az_message = MESSAGE_TEXT; "
+                   "SET @az_message = LEFT(CONCAT('The procedure failed: ', @az_message), 128); "
+                   "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @az_message; END;",
+    }},
+    "empty-results": {"sql": {
+        "before": "SELECT 1 AS `nothing` FROM DUAL WHERE 1 = 0;",
+        "after": "SELECT 1 AS `nothing` FROM DUAL WHERE 1 = 0; SELECT 2 AS `more`, 3 AS `columns` FROM DUAL WHERE 1 = 0;",
+    }},
+    "hang": {"sql": {"before": "DO SLEEP(86400);"}},
+    "hang-late": {"sql": {"after": "DO SLEEP(86400);"}},
+    "no-filter": {"options": {"replicate_wild_ignore_table": None}},
+    # Where the server keeps the login of the link: a table that the administrator may read, a file, or a table that it may not.
+    "link-info-table": {"services": _MYSQL_SERVICES, "needs": "master_info_repository", "options": {"master_info_repository": "TABLE"}},
+    "link-info-file": {"services": _MYSQL_SERVICES, "needs": "master_info_repository", "options": {"master_info_repository": "FILE"}},
+    "link-info-denied": {"services": _MYSQL_SERVICES, "needs": "partial_revokes", "afterwards": ["deny_link_info"]},
 }
 
 # Options of every server; "initialise" (also for making a data folder) and "both" first, then the flavour's.
@@ -331,6 +425,11 @@ OPTIONS = {
     },
 }
 
+# The words of the procedures' bodies, {{…}} in sql/.
+_OLDER = {"CHANGE": "CHANGE MASTER", "SOURCE": "MASTER", "REPLICA": "SLAVE", "BY_POSITION": "MASTER_AUTO_POSITION=0", "SKIP_COUNTER": "sql_slave_skip_counter"}
+_NEWER = {"CHANGE": "CHANGE REPLICATION SOURCE", "SOURCE": "SOURCE", "REPLICA": "REPLICA", "BY_POSITION": "SOURCE_AUTO_POSITION=0",
+          "SKIP_COUNTER": "sql_replica_skip_counter"}
+
 # The lab's own words to a server: what changed over the versions, one entry for each grammar that differs.
 _GRAMMAR = {
     "without_tls": {"skip_ssl": None},
@@ -339,14 +438,19 @@ _GRAMMAR = {
     "set_password": "ALTER USER %(account)s IDENTIFIED BY %(password)s;",
     "unlink": ["STOP SLAVE;", "RESET SLAVE ALL;"],
     "empty_log": "RESET MASTER;",
+    "forget": [],
+    "procedures": _OLDER,
 }
+# An empty position is refused in strict mode as long as the binary log has events.
+_MARIADB_GRAMMAR = dict(_GRAMMAR, unlink=["STOP ALL SLAVES;", "RESET SLAVE ALL;"], forget=["SET GLOBAL gtid_slave_pos='';"],
+                        procedures=dict(_OLDER, BY_POSITION="MASTER_USE_GTID=no"))
 GRAMMARS = {
     "mysql-5.6": dict(_GRAMMAR, drop_account="GRANT USAGE ON *.* TO %(account)s; DROP USER %(account)s;", lock_account="",
                       set_password="SET PASSWORD FOR %(account)s = PASSWORD(%(password)s);"),
     "mysql-5.7": _GRAMMAR,
-    "mysql-8.0": dict(_GRAMMAR, unlink=["STOP SLAVE;", "RESET SLAVE ALL;", "RESET PERSIST;"]),
-    "mysql-8.4": dict(_GRAMMAR, without_tls={"tls_version": ""}, unlink=["STOP REPLICA;", "RESET REPLICA ALL;", "RESET PERSIST;"],
-                      empty_log="RESET BINARY LOGS AND GTIDS;"),
-    "mariadb-10.2": dict(_GRAMMAR, lock_account="", unlink=["STOP ALL SLAVES;", "RESET SLAVE ALL;", "SET GLOBAL gtid_slave_pos='';"]),
-    "mariadb": dict(_GRAMMAR, unlink=["STOP ALL SLAVES;", "RESET SLAVE ALL;", "SET GLOBAL gtid_slave_pos='';"]),
+    "mysql-8.0": dict(_GRAMMAR, forget=["RESET PERSIST;"]),
+    "mysql-8.4": dict(_GRAMMAR, without_tls={"tls_version": ""}, unlink=["STOP REPLICA;", "RESET REPLICA ALL;"],
+                      empty_log="RESET BINARY LOGS AND GTIDS;", forget=["RESET PERSIST;"], procedures=_NEWER),
+    "mariadb-10.2": dict(_MARIADB_GRAMMAR, lock_account=""),
+    "mariadb": _MARIADB_GRAMMAR,
 }

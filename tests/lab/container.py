@@ -165,7 +165,7 @@ def _database(state, entry, tree, settings, without_tls):
         "general_log_file": "/var/log/mysql/general.log", "slow_query_log_file": "/var/log/mysql/slow.log",
         "secure_file_priv": "/var/lib/mysql-files", "server_id": str(dress.server_id(name, lab_id())),
         "ssl_ca": "/etc/mysql/tls/ca.pem", "ssl_cert": "/etc/mysql/tls/server-cert.pem", "ssl_key": "/etc/mysql/tls/server-key.pem"})
-    text = dress.option_file(dress.options(entry, state["service"], settings, places, without_tls))
+    text = dress.option_file(dress.options(state, entry, settings, places, without_tls))
     (home / "etc/my.cnf").write_text("# The option file of the server %s\n%s\n!includedir /etc/mysql/conf.d/\n" % (name, text))
     write_client_files(state, "")
     (home / "log/error.log").touch(mode=0o600)

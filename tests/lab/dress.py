@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 import secrets
 import zlib
 
 import catalogue
-from layout import LabError
+import service
+from service import literal
 
-SQL = pathlib.Path(__file__).parent / "sql"
 SYSTEM = ("mysql", "information_schema", "performance_schema", "sys")
 # Accounts that belong to a server of the lab and survive a reset.
 OWN = ("root", "azure_superuser", "mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys")
@@ -22,10 +21,6 @@ OWN = ("root", "azure_superuser", "mysql.sys", "mysql.session", "mysql.infoschem
 def password():
     """Unlike any other text, no quoting needed, shorter than the 32 characters that replication allows."""
     return secrets.token_urlsafe(18).replace("_", "x").replace("-", "y")
-
-
-def literal(text):
-    return "'%s'" % str(text).replace("\\", "\\\\").replace("'", "''")
 
 
 def server_id(name, lab):
@@ -40,12 +35,12 @@ def grammar(entry):
     return catalogue.GRAMMARS[entry["grammar"]]
 
 
-def options(entry, service, settings, places, without_tls=False):
+def options(state, entry, settings, places, without_tls=False):
     """The server's options as a dict; a value may be a list (given several times) or None (a bare word)."""
     flavour = entry["flavour"]
     result = dict(catalogue.OPTIONS["initialise"], **catalogue.OPTIONS["both"], **catalogue.OPTIONS[flavour])
-    if service:
-        result.update(catalogue.SERVICES[service]["options"])
+    if state["service"]:
+        result.update(service.options(entry, state["service"], state.get("with", [])))
     result.update(entry.get("options", {}))
     result.update(places)
     if without_tls:
@@ -80,35 +75,27 @@ def option_file(values, sections=("mysqld",)):
 
 def dressing(state):
     """SQL that makes a fresh server what its entry says; root runs it, no binary log keeps it. Runs again after a reset."""
-    flavour, service, words = state["flavour"], state["service"], grammar(catalogue.SERVERS[state["server"]])
+    words = grammar(catalogue.SERVERS[state["server"]])
     admin = "%s@'%%'" % literal(state["admin_user"])
     lines = ["SET SESSION sql_log_bin=0;"]
     lines += [words["drop_account"] % {"account": admin},
               "CREATE USER %s IDENTIFIED BY %s;" % (admin, literal(state["admin_password"]))]
-    if not service:
+    if not state["service"]:
         lines.append("GRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION;" % admin)
         return "\n".join(lines) + "\n"
-    table = catalogue.SERVICES[service]
-    if table["flavour"] != flavour:
-        raise LabError("%s is no %s server" % (service, flavour))
     for host in ("localhost", "127.0.0.1"):
         owner = "'azure_superuser'@'%s'" % host
         lines += [words["drop_account"] % {"account": owner},
                   "CREATE USER %s IDENTIFIED BY %s%s;" % (owner, literal(password()), words["lock_account"]),
                   "GRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION;" % owner]
-    lines.append("GRANT %s ON *.* TO %s WITH GRANT OPTION;" % (", ".join(table["grants"]), admin))
-    if table["dynamic_grants"]:
-        lines.append("GRANT %s ON *.* TO %s WITH GRANT OPTION;" % (", ".join(table["dynamic_grants"]), admin))
-    if table["revoke_on_mysql"]:
-        lines.append("REVOKE %s ON mysql.* FROM %s;" % (", ".join(table["revoke_on_mysql"]), admin))
-    lines.append((SQL / (table["procedures"] + ".sql")).read_text().replace("@SECURE_FILE_PRIV@", state["files_dir"]))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *service.dressing(state, admin)]) + "\n"
 
 
-def clearing(state, databases, accounts, tables):
+def clearing(state, databases, accounts, tables, logging):
     """SQL that takes away what was done since `up`; the names come from the server itself."""
-    mysql = state["flavour"] == "mysql"
-    lines = ["SET SESSION sql_log_bin=0;", "SET SESSION foreign_key_checks=0;", *grammar(catalogue.SERVERS[state["server"]])["unlink"]]
+    mysql, words = state["flavour"] == "mysql", grammar(catalogue.SERVERS[state["server"]])
+    lines = ["SET SESSION sql_log_bin=0;", "SET SESSION foreign_key_checks=0;", *words["unlink"]]
+    lines += [*([words["empty_log"]] if logging else []), *words["forget"]]
     lines += ["DROP DATABASE IF EXISTS `%s`;" % name.replace("`", "``") for name in databases if name not in SYSTEM]
     lines += ["DROP TABLE IF EXISTS mysql.`%s`;" % name.replace("`", "``") for name in tables]
     for user, host in accounts:
