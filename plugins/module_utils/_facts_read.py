@@ -14,7 +14,7 @@ from dataclasses import replace
 from ._certificates import Presented, fingerprints, read_certificates
 from ._connection import Connection
 from ._errors import CertificateError, ConnectError, ConnectionLost, DatainError, Refused, StatementError
-from ._facts import Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Side, Unread
+from ._facts import NOT_READ, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Side, Unread
 from ._facts_tables import Reader, Wanted, exact, read_objects, read_tables, scope
 from ._grants import parse_grants
 from ._model import Coordinates
@@ -121,6 +121,14 @@ def _longest_statement(reader: Reader) -> int:
         step="look at what runs",
     )
     return int((rows[0]["seconds"] if rows else 0) or 0)
+
+
+def _data_bytes(reader: Reader, schemas: t.Sequence[str]) -> int:
+    condition, bound = scope("TABLE_SCHEMA", schemas, bool(reader.server.number("lower_case_table_names")))
+    rows = reader.rows(
+        f"SUM(DATA_LENGTH + INDEX_LENGTH) AS bytes FROM information_schema.TABLES WHERE {condition}", bound, step="add up the size of the data"
+    )
+    return int((rows[0]["bytes"] if rows else 0) or 0)
 
 
 def _presented(server: Server, desired: Desired, trusted: frozenset[str], replica: Side) -> Presented | None:
@@ -240,6 +248,7 @@ def _read_source(server: Server, desired: Desired, limit: int, given: t.Mapping[
         registered=_read(lambda: _registered(server)),
         longest_statement=see_processes(_read(lambda: _longest_statement(reader))),
         presented=_read(lambda: _presented(server, desired, trusted, replica)),
+        data_bytes=see_tables(_read(lambda: _data_bytes(reader, desired.schemas))) if desired.documents else NOT_READ,
     )
 
 

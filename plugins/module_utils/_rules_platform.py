@@ -10,9 +10,11 @@ import ipaddress
 import re
 import typing as t
 
-from ._documents import FIREWALL, PARAMETER, SERVER, Item
+from ._documents import FIREWALL, PARAMETER, SERVER
 from ._facts import Facts, Unread
+from ._platform import Platform, Unless, by_fact, by_parameters
 from ._rule import (
+    ERROR,
     HOW_TO,
     LIMITATIONS,
     PAGE,
@@ -31,234 +33,162 @@ from ._rule import (
 )
 from ._services import FLEXIBLE, SINGLE
 
-# The names that Azure gives to managed servers, in all of its clouds.
-_AZURE_HOST = re.compile(r"([a-z0-9-]+)\.(?:privatelink\.)?(?:mysql|mariadb)\.database\.")
-_EVERYWHERE = ipaddress.ip_address("0.0.0.0")
+_ANYWHERE = ipaddress.ip_address("0.0.0.0")
+# Of the storage, what the data may take at most when it comes over: logs and the temporary tables of a load need room too.
+_FULL = 0.8
+_GIB = 1 << 30
 
 # The documents
 
 
-def _command(facts: Facts, verb: str, option: str = "--name") -> str:
-    desired = facts.desired
-    return f"{desired.service.cli} {verb} --resource-group {desired.azure_resource_group} {option} {desired.azure_server_name}"
-
-
-def _how_to_get(facts: Facts, kind: str) -> str:
-    """Return the command that makes a document of a kind."""
-    parameters = "parameter" if facts.desired.service.resource == FLEXIBLE else "configuration"
-    commands = {
-        SERVER: _command(facts, "show"),
-        FIREWALL: _command(facts, "firewall-rule list", "--server-name"),
-        PARAMETER: _command(facts, f"{parameters} list", "--server-name"),
-    }
-    return f"{commands[kind]} --output json > {kind}.json; then name that file in datain_azure_documents"
-
-
-def _names(facts: Facts) -> set[str]:
-    """Return what the managed server at hand is called, by everything that says so."""
-    desired, variables = facts.desired, facts.replica.variables
-    names = {desired.azure_server_name, "" if isinstance(variables, Unread) else variables.get("azure_server_name", "")}
-    match = _AZURE_HOST.match(desired.replica_host.lower())
-    return {name.lower() for name in (*names, match[1] if match else "") if name and not name.startswith("<")}
-
-
-def _is_own(facts: Facts, item: Item, names: set[str]) -> bool:
-    host = str(item.said.get("host") or "").lower()
-    return item.server is None or item.server in names or bool(host) and host == facts.desired.replica_host.lower().rstrip(".")
-
-
-def _own(facts: Facts, kind: str) -> list[Item]:
-    """Return what the documents say about the server at hand; what they say about others is nothing to go by."""
-    names = _names(facts)
-    return [
-        item
-        for item in facts.desired.documents
-        if item.kind == kind and item.type in (None, facts.desired.service.resource) and _is_own(facts, item, names)
-    ]
-
-
 def _document(facts: Facts) -> Outcome:
-    documents, resource = facts.desired.documents, facts.desired.service.resource
+    platform, documents = Platform(facts), facts.desired.documents
     if not documents:
-        return unknown("no document of the control plane is given", _how_to_get(facts, SERVER))
-    names = _names(facts)
-    if not names and not any(_own(facts, kind) for kind in (SERVER, FIREWALL, PARAMETER)):
-        return unknown("nothing says which server of the documents this one is", "set datain_azure_server_name")
-    others = {f"{item.server} ({item.type})" for item in documents if not _is_own(facts, item, names)}
-    strange = {f"{item.server} ({item.type})" for item in documents if item.type not in (None, resource)}
-    if not any(_own(facts, kind) for kind in (SERVER, FIREWALL, PARAMETER)):
-        return failed(f"documents of {len(others | strange)} other server(s)", remedy=_how_to_get(facts, SERVER), **listed(others | strange))
-    hosts = {str(item.said["host"]).lower() for item in _own(facts, SERVER) if item.said.get("host")}
-    match = _AZURE_HOST.match(facts.desired.replica_host.lower())
-    if match and hosts and not any(host.startswith(f"{match[1]}.") for host in hosts):
+        return unknown("no document of the control plane is given", platform.how_to_get(SERVER))
+    if not platform.own(SERVER, FIREWALL, PARAMETER):
+        if not platform.names:
+            return unknown("nothing says which server of the documents this one is", "set datain_azure_server_name")
+        others = {f"{item.server} ({item.type})" for item in documents}
+        return failed(f"documents of {len(others)} other server(s)", remedy=platform.how_to_get(SERVER), **listed(others))
+    host = platform.says("host")
+    if host and platform.login_name and not str(host).lower().startswith(f"{platform.login_name}."):
         # The name that is set and the name that we log in by are of two servers.
-        return failed(", ".join(sorted(hosts)), required=facts.desired.replica_host, remedy="correct datain_azure_server_name or datain_login_host")
-    return passed(", ".join(sorted({item.server for item in documents if item.server and _is_own(facts, item, names)})))
-
-
-def _said(
-    fact: str, judge: t.Callable[..., Outcome], unless: t.Callable[[Facts], str | None] = lambda facts: None
-) -> t.Callable[[Facts], Outcome]:
-    """A rule about one fact of the managed server.
-
-    :param judge: the facts and the value to an outcome
-    :param unless: why the rule does not apply, or None
-    """
-
-    def evaluate(facts: Facts) -> Outcome:
-        why_not = unless(facts)
-        if why_not:
-            return not_applicable(why_not)
-        own = _own(facts, SERVER)
-        if not own:
-            return unknown("this is known to the control plane only", _how_to_get(facts, SERVER))
-        value = _value(own, fact)
-        if value is None or value == "":
-            return unknown(f"the document of the managed server does not say: {fact.replace('_', ' ')}", _how_to_get(facts, SERVER))
-        return judge(facts, str(value))
-
-    return evaluate
-
-
-def _value(own: t.Iterable[Item], fact: str) -> t.Any:
-    return next((item.said[fact] for item in own if fact in item.said), None)
-
-
-def _parameters(facts: Facts) -> dict[str, t.Mapping[str, t.Any]]:
-    return {item.said["name"]: item.said for item in _own(facts, PARAMETER) if "name" in item.said}
-
-
-def _listed(
-    judge: t.Callable[[Facts, dict[str, t.Mapping[str, t.Any]]], Outcome], unless: t.Callable[[Facts], str | None] = lambda facts: None
-) -> t.Callable[[Facts], Outcome]:
-    """A rule about the parameters that the control plane lists."""
-
-    def evaluate(facts: Facts) -> Outcome:
-        why_not = unless(facts)
-        if why_not:
-            return not_applicable(why_not)
-        parameters = _parameters(facts)
-        return judge(facts, parameters) if parameters else unknown("the control plane's parameters are not given", _how_to_get(facts, PARAMETER))
-
-    return evaluate
-
-
-def _wants(word: str) -> t.Callable[[Facts, str], Outcome]:
-    return lambda facts, value: check(value.lower() == word, value)
-
-
-def _update(facts: Facts, flexible: str, single: str) -> str:
-    return f"{_command(facts, 'update')} {flexible if facts.desired.service.resource == FLEXIBLE else single}"
+        return failed(host, required=platform.login_host, remedy="correct datain_azure_server_name or datain_login_host")
+    return passed(", ".join(sorted({item.server for item in documents if item.server and platform.is_own(item)})))
 
 
 # The server
 
 
-def _tier(facts: Facts, tier: str) -> Outcome:
-    return check(tier in facts.desired.service.tiers, tier, required=" or ".join(facts.desired.service.tiers))
+def _wants(word: str) -> t.Callable[[Platform, str], Outcome]:
+    return lambda platform, value: check(value.lower() == word, value)
 
 
-def _state(facts: Facts, state: str) -> Outcome:
-    remedy = _command(facts, "start") if state.lower() == "stopped" else f"wait until {_command(facts, 'show')} --query {_state_field(facts)} says Ready"
+def _tier(platform: Platform, tier: str) -> Outcome:
+    return check(tier in platform.service.tiers, tier, required=" or ".join(platform.service.tiers))
+
+
+def _state(platform: Platform, state: str) -> Outcome:
+    query = "state" if platform.flexible else "userVisibleState"
+    remedy = platform.command("start") if state.lower() == "stopped" else f"wait until {platform.command('show')} --query {query} says Ready"
     return check(state.lower() == "ready", state, remedy=remedy)
 
 
-def _state_field(facts: Facts) -> str:
-    return "state" if facts.desired.service.resource == FLEXIBLE else "userVisibleState"
-
-
-def _version(facts: Facts, version: str) -> Outcome:
+def _version(platform: Platform, version: str) -> Outcome:
     """The control plane names a series by any version of it: 8.0.21 stands for all of 8.0."""
-    if isinstance(facts.replica.variables, Unread):
-        return unknown(facts.replica.variables.reason)
+    replica = platform.facts.replica
+    if isinstance(replica.variables, Unread):
+        return unknown(replica.variables.reason)
     match = re.match(r"(\d{1,3})\.(\d{1,3})", version)
     if not match:
         return unknown("the document of the managed server names no version that is one")
-    return check((int(match[1]), int(match[2])) == facts.replica.series, version, required=dotted(facts.replica.version))
+    return check((int(match[1]), int(match[2])) == replica.series, version, required=dotted(replica.version))
 
 
-def _role(facts: Facts, role: str) -> Outcome:
+def _role(platform: Platform, role: str) -> Outcome:
+    del platform
     return check(role.lower() != "replica", role)
 
 
-def _public(facts: Facts, access: str) -> Outcome:
-    subnet = _value(_own(facts, SERVER), "subnet")
-    if subnet:
-        return passed("in a virtual network")
-    return check(access.lower() == "enabled", f"public access {access}", remedy=_update(facts, "--public-access Enabled", "--public Enabled"))
+def _public(platform: Platform, access: str) -> Outcome:
+    return check(access.lower() == "enabled", f"public access {access}", remedy=platform.update("--public-access Enabled", "--public Enabled"))
 
 
 def _private(facts: Facts) -> Outcome:
     # A virtual network is enough, whether or not the document knows anything of public access.
-    if _value(_own(facts, SERVER), "subnet"):
-        return passed("in a virtual network")
-    return _said("public_access", _public)(facts)
+    return passed("in a virtual network") if Platform(facts).says("subnet") else by_fact("public_access", _public)(facts)
 
 
-def _auto_grow(facts: Facts, switch: str) -> Outcome:
-    return check(switch.lower() == "enabled", switch, remedy=_update(facts, "--storage-auto-grow Enabled", "--auto-grow Enabled"))
+def _auto_grow(platform: Platform, switch: str) -> Outcome:
+    return check(switch.lower() == "enabled", switch, remedy=platform.update("--storage-auto-grow Enabled", "--auto-grow Enabled"))
 
 
-def _geo_backup(facts: Facts, switch: str) -> Outcome:
-    return check(switch.lower() == "disabled", switch, remedy=_update(facts, "--geo-redundant-backup Disabled", ""))
+def _storage_size(platform: Platform, storage: str) -> Outcome:
+    data = platform.facts.source.data_bytes
+    if isinstance(data, Unread):
+        return unknown(data.reason, data.remedy)
+    room = int(storage) * _GIB if platform.flexible else int(storage) * _GIB // 1024
+    wanted = int(data / _FULL / _GIB) + 1
+    return check(
+        data <= room * _FULL,
+        f"{data / _GIB:.1f} GiB of data, {room / _GIB:.1f} GiB of storage",
+        required=f"{wanted} GiB",
+        severity=ERROR if data > room else WARNING,
+        remedy=platform.update(f"--storage-size {wanted}", f"--storage-size {wanted * 1024}"),
+    )
+
+
+def _storage(facts: Facts) -> Outcome:
+    platform = Platform(facts)
+    fact = "storage_gb" if platform.flexible else "storage_mb"
+    if not platform.desired.loads:
+        return not_applicable("the data is brought over by somebody else")
+    if platform.own(SERVER) and not isinstance(platform.says(fact), (int, type(None))):
+        return unknown("the document of the managed server names no size that is one", platform.how_to_get(SERVER))
+    return by_fact(fact, _storage_size)(facts)
+
+
+def _geo_backup(platform: Platform, switch: str) -> Outcome:
+    return check(switch.lower() == "disabled", switch, remedy=platform.update("--geo-redundant-backup Disabled", ""))
 
 
 def _tls(facts: Facts) -> Outcome:
     """Who may log in without TLS is a parameter of a Flexible Server, and a property of the older ones."""
-    if facts.desired.service.resource == FLEXIBLE:
-        parameters = _parameters(facts)
-        switch, oldest = (str(parameters.get(name, {}).get("value") or "") for name in ("require_secure_transport", "tls_version"))
-        if not switch:
-            return unknown("the control plane's parameters are not given", _how_to_get(facts, PARAMETER))
-        right = _word(switch) == "on" and not re.search(r"TLSv1(\.1)?(,|$)", oldest)
-        remedy = f"{set_on_replica(facts, 'require_secure_transport', 'ON')}; {set_on_replica(facts, 'tls_version', 'TLSv1.2,TLSv1.3')}"
-        return check(right, f"require_secure_transport = {switch}, tls_version = {oldest or 'not given'}", remedy=remedy)
-    own = _own(facts, SERVER)
-    switch, oldest = _value(own, "tls_enforced"), _value(own, "minimal_tls")
-    if switch is None:
-        return _said("tls_enforced", _wants("enabled"))(facts)
-    right = str(switch).lower() == "enabled" and oldest in (None, "TLS1_2")
-    return check(right, f"{switch}, oldest {oldest or 'not given'}", remedy=_update(facts, "", "--ssl-enforcement Enabled --minimal-tls-version TLS1_2"))
+    return by_parameters(_tls_parameters)(facts) if Platform(facts).flexible else by_fact("tls_enforced", _tls_property)(facts)
+
+
+def _tls_parameters(platform: Platform, parameters: t.Any) -> Outcome:
+    del parameters
+    switch, oldest = platform.parameter("require_secure_transport"), platform.parameter("tls_version")
+    if not switch:
+        return unknown("the parameters that are given have no require_secure_transport", platform.how_to_get(PARAMETER))
+    commands = [set_on_replica(platform.facts, *pair) for pair in (("require_secure_transport", "ON"), ("tls_version", "TLSv1.2,TLSv1.3"))]
+    right = _spelt(switch) == "on" and not re.search(r"TLSv1(\.1)?(,|$)", oldest)
+    return check(right, f"require_secure_transport = {switch}, tls_version = {oldest or 'not given'}", remedy="; ".join(commands))
+
+
+def _tls_property(platform: Platform, switch: str) -> Outcome:
+    oldest = platform.says("minimal_tls")
+    right = switch.lower() == "enabled" and oldest in (None, "TLS1_2")
+    remedy = platform.update("", "--ssl-enforcement Enabled --minimal-tls-version TLS1_2")
+    return check(right, f"{switch}, oldest {oldest or 'not given'}", remedy=remedy)
 
 
 # Its parameters
 
+_SPELT = {"1": "on", "true": "on", "yes": "on", "enabled": "on", "0": "off", "false": "off", "no": "off", "disabled": "off"}
 
-def _word(value: t.Any) -> str:
-    """Return a parameter's value in one spelling: both sides write a yes or no in their own."""
+
+def _spelt(value: t.Any) -> str:
+    """Return a parameter's value in one spelling: both sides write a yes or no, and the order of a list, in their own."""
     text = re.sub(r"\s", "", str(value)).lower()
-    switch = {"1": "on", "true": "on", "yes": "on", "enabled": "on", "0": "off", "false": "off", "no": "off", "disabled": "off"}
-    return ",".join(sorted(switch.get(text, text).split(",")))
+    return ",".join(sorted(_SPELT.get(text, text).split(",")))
 
 
-def _pending(facts: Facts, parameters: dict[str, t.Mapping[str, t.Any]]) -> Outcome:
-    waiting = {name for name, said in parameters.items() if str(said.get("pending", "")).lower() in ("true", "enabled")}
-    return check(not waiting, f"{len(waiting)} of {len(parameters)}", remedy=_command(facts, "restart"), **listed(waiting))
+def _pending(platform: Platform, parameters: dict[str, t.Mapping[str, t.Any]]) -> Outcome:
+    waiting = {name for name, said in parameters.items() if _spelt(said.get("pending", "")) == "on"}
+    return check(not waiting, f"{len(waiting)} of {len(parameters)}", remedy=platform.command("restart"), **listed(waiting))
 
 
-def _in_effect(facts: Facts, parameters: dict[str, t.Mapping[str, t.Any]]) -> Outcome:
+def _in_effect(platform: Platform, parameters: dict[str, t.Mapping[str, t.Any]]) -> Outcome:
     """Only the parameters that are variables too: a filter is one on MariaDB only."""
-    running = facts.replica.variables
+    running = platform.facts.replica.variables
     different = {
         f"{name}: {said['value']} there, {running[name]} on the server"
         for name, said in parameters.items()
-        if "value" in said and name in running and _word(said["value"]) != _word(running[name])
+        if "value" in said and name in running and _spelt(said["value"]) != _spelt(running[name])
     }
-    return check(
-        not different,
-        f"{len(different)} of {len(parameters)} differ",
-        remedy=f"{_command(facts, 'restart')}; or the document is old: {_how_to_get(facts, PARAMETER)}",
-        **listed(different),
-    )
+    remedy = f"{platform.command('restart')}; or the document is old: {platform.how_to_get(PARAMETER)}"
+    return check(not different, f"{len(different)} of {len(parameters)} differ", remedy=remedy, **listed(different))
 
 
-def _filter(facts: Facts, parameters: dict[str, t.Mapping[str, t.Any]]) -> Outcome:
-    value = parameters.get("replicate_wild_ignore_table", {}).get("value")
-    if value is None:
-        return unknown("the parameters that are given have no replicate_wild_ignore_table", _how_to_get(facts, PARAMETER))
-    ignored = [part.strip() for part in str(value).split(",") if part.strip()]
-    right = any(part.replace("\\", "").lower() == "mysql.%" for part in ignored)
-    return check(right, value, remedy=set_on_replica(facts, "replicate_wild_ignore_table", "mysql.%"))
+def _filter(platform: Platform, parameters: t.Any) -> Outcome:
+    del parameters
+    value = platform.parameter("replicate_wild_ignore_table")
+    if not value:
+        return unknown("the parameters that are given have no replicate_wild_ignore_table", platform.how_to_get(PARAMETER))
+    ignored = {part.strip().replace("\\", "").lower() for part in value.split(",")}
+    return check("mysql.%" in ignored, value, remedy=set_on_replica(platform.facts, "replicate_wild_ignore_table", "mysql.%"))
 
 
 # Its firewall
@@ -267,21 +197,23 @@ def _filter(facts: Facts, parameters: dict[str, t.Mapping[str, t.Any]]) -> Outco
 def _firewall(facts: Facts) -> Outcome:
     if not facts.desired.service.firewall:
         return not_applicable("this service's page asks for no rule")
-    if not isinstance(facts.replica.channels, Unread) and not isinstance(facts.source.variables, Unread) and facts.running:
+    if not isinstance(facts.replica.channels, Unread) and facts.running:
         return passed("the replica receives")
-    if not any(item.kind == FIREWALL for item in facts.desired.documents):
-        return unknown("firewall rules are known to the control plane only", _how_to_get(facts, FIREWALL))
-    rules = _own(facts, FIREWALL)
+    platform = Platform(facts)
+    rules = platform.own(FIREWALL)
+    if not rules:
+        return unknown("firewall rules are known to the control plane only", platform.how_to_get(FIREWALL))
     addresses = facts.reach.addresses
     if isinstance(addresses, Unread):
         return unknown(addresses.reason, addresses.remedy)
     outside = [address for address in addresses if not any(_lets_in(item.said, address) for item in rules)]
     if not outside:
         return passed(", ".join(map(str, addresses)))
-    words = ", ".join(map(str, outside))
-    if any(item.said.get("first") == item.said.get("last") == str(_EVERYWHERE) for item in rules):
-        return unknown(f"no rule names {words}; the one for Azure's own services lets it in only if the source is in Azure", _add_rule(facts, outside[0]))
-    return failed(words, required="a rule that has the source's address in it", remedy=_add_rule(facts, outside[0]))
+    words, create = ", ".join(map(str, outside)), platform.command("firewall-rule create", "--server-name")
+    remedy = f"{create} --name source --start-ip-address {outside[0]} --end-ip-address {outside[0]}"
+    if any(item.said.get("first") == item.said.get("last") == str(_ANYWHERE) for item in rules):
+        return unknown(f"no rule names {words}; the one for Azure's own services lets it in only if the source is in Azure", remedy)
+    return failed(words, required="a rule that has the source's address in it", remedy=remedy)
 
 
 def _lets_in(said: t.Mapping[str, t.Any], address: t.Any) -> bool:
@@ -290,11 +222,7 @@ def _lets_in(said: t.Mapping[str, t.Any], address: t.Any) -> bool:
     except ValueError:
         return False
     # From 0.0.0.0 to itself is Azure's sign for its own services, not an address.
-    return last != _EVERYWHERE and first.version == last.version == address.version and first <= address <= last
-
-
-def _add_rule(facts: Facts, address: t.Any) -> str:
-    return f"{_command(facts, 'firewall-rule create', '--server-name')} --name source --start-ip-address {address} --end-ip-address {address}"
+    return last != _ANYWHERE and first.version == last.version == address.version and first <= address <= last
 
 
 # When a rule does not apply
@@ -304,7 +232,7 @@ def _all_tiers(facts: Facts) -> str | None:
     return None if facts.desired.service.tiers else "this service has the procedures on all tiers"
 
 
-def _by(method: str) -> t.Callable[[Facts], str | None]:
+def _by(method: str) -> Unless:
     """Only a Flexible Server has high availability of its own, and a control plane that resets GTIDs."""
 
     def why(facts: Facts) -> str | None:
@@ -334,7 +262,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The managed server is ready",
         LIMITATIONS,
-        _said("state", _state),
+        by_fact("state", _state),
         needs_login=False,
         required="Ready",
     ),
@@ -343,7 +271,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The control plane and the managed server name the same version",
         PAGE,
-        _said("version", _version),
+        by_fact("version", _version),
         WARNING,
         needs_login=False,
         remedy="the document is old, or of another server: make it anew",
@@ -353,7 +281,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The managed server's tier has the procedures",
         PAGE,
-        _said("tier", _tier, _all_tiers),
+        by_fact("tier", _tier, _all_tiers),
         needs_login=False,
         remedy="move {server} to the tier General Purpose or Memory Optimized: the Basic tier cannot be changed, so make a new server and restore into it",
     ),
@@ -362,7 +290,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "A link by position goes to a server without high availability",
         PAGE,
-        _said("high_availability", _wants("disabled"), _by("gtid")),
+        by_fact("high_availability", _wants("disabled"), _by("gtid")),
         needs=("replica.channels",),
         required="disabled, or datain_link_method: gtid",
         remedy="az mysql flexible-server update --resource-group {group} --name {server} --high-availability Disabled; or datain_link_method: gtid",
@@ -372,7 +300,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The managed server is no read replica of another one",
         LIMITATIONS,
-        _said("role", _role),
+        by_fact("role", _role),
         needs_login=False,
         required="None, or the source of read replicas",
         remedy="link the server that it is a read replica of, or promote it first: it takes no writes of its own",
@@ -382,7 +310,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "GTIDs can be reset: the managed server has no read replicas",
         HOW_TO,
-        _said("role", _wants("none"), _by("position")),
+        by_fact("role", _wants("none"), _by("position")),
         needs=("replica.channels",),
         required="none; make them after the GTIDs are reset",
         remedy="az mysql flexible-server replica list --resource-group {group} --name {server}; delete them, and make them again once the link runs",
@@ -392,7 +320,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "GTIDs can be reset: the managed server has no geo-redundant backup",
         HOW_TO,
-        _said("geo_backup", _geo_backup, _by("position")),
+        by_fact("geo_backup", _geo_backup, _by("position")),
         needs=("replica.channels",),
         required="disabled",
     ),
@@ -410,10 +338,19 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The managed server's storage grows with the data",
         LIMITATIONS,
-        _said("auto_grow", _auto_grow),
+        by_fact("auto_grow", _auto_grow),
         WARNING,
         needs_login=False,
         required="enabled",
+    ),
+    Rule(
+        "azure.storage_size",
+        "pair",
+        "The managed server's storage has room for the source's data",
+        LIMITATIONS,
+        _storage,
+        WARNING,
+        needs_login=False,
     ),
     Rule(
         "azure.tls",
@@ -430,7 +367,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "No parameter waits for a restart to take effect",
         SERVER_PARAMETERS,
-        _listed(_pending),
+        by_parameters(_pending),
         WARNING,
         needs_login=False,
     ),
@@ -439,7 +376,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The managed server runs with what the control plane says",
         SERVER_PARAMETERS,
-        _listed(_in_effect),
+        by_parameters(_in_effect),
         WARNING,
     ),
     Rule(
@@ -447,7 +384,7 @@ RULES: tuple[Rule, ...] = (
         "replica",
         "The control plane keeps changes of the server's own schema mysql from being applied",
         PAGE,
-        _listed(_filter, _no_filter),
+        by_parameters(_filter, _no_filter),
         WARNING,
         needs_login=False,
         required="replicate_wild_ignore_table has mysql.%",

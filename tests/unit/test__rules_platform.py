@@ -44,7 +44,7 @@ def facts(names: tuple[str, ...], changes: dict[str, Any] | None = None, service
     desired = {"replica_host": HOST[product], "link_host": "db.example.com", **more.pop("d", {})}
     replica = {"variables": RUNNING, "channels": (), "procedures": Procedures({"change_master": 7, "change_master_with_gtid": 5}), **more.pop("r", {})}
     return Facts(
-        Side("source db.example.com:3306", variables={}),
+        Side("source db.example.com:3306", variables={}, data_bytes=more.pop("data_bytes", 10 << 30)),
         Side("replica", version=VERSION[product], **replica),
         Desired(service=SERVICES[service or SERVICE[product]], documents=read(documents), **desired),
         reach=Reach(addresses=more.pop("addresses", (ipaddress.ip_address("203.0.113.5"),))),
@@ -120,6 +120,10 @@ CASES = (
     Case("azure.storage", ("flexible_terraform_show",), {f"{TF_SHOW}.storage": [{"auto_grow_enabled": False}]}),
     Case("azure.storage", ("single_collection",), {"servers.0.storage_profile.storage_autogrow": "Disabled"}, remedy="--auto-grow Enabled"),
     Case("azure.storage", ("mariadb_terraform_state",), {f"{TF_STATE}.auto_grow_enabled": False}, remedy="az mariadb server update"),
+    Case("azure.storage_size", ("flexible_az",), {"storage.storageSizeGb": 12}, remedy="--storage-size 13"),
+    Case("azure.storage_size", ("flexible_terraform_state",), {f"{TF_STATE}.storage": [{"size_gb": 8}]}),
+    Case("azure.storage_size", ("single_az",), {"storageProfile.storageMb": 5120}, remedy="--storage-size 13312"),
+    Case("azure.storage_size", ("mariadb_collection",), {"servers.0.storage_mb": 5120}),
     Case("azure.tls", ("single_az",), {"sslEnforcement": "Disabled"}, remedy="--ssl-enforcement Enabled"),
     Case("azure.tls", ("single_az",), {"minimalTlsVersion": "TLS1_0"}),
     Case("azure.tls", ("single_terraform_show",), {f"{TF_SINGLE}.ssl_minimal_tls_version_enforced": "TLSEnforcementDisabled"}),
@@ -328,6 +332,23 @@ def test_a_link_that_receives_proves_the_way() -> None:
     values.update(name="", source_host="db.example.com", source_port=3306, source_id=0, receiver="running", by_gtid=False)
     running = {"r": {"channels": (Channel(**values),)}}
     assert found("network.firewall", (), service="mysql_single_server", **running).status == "passed"
+
+
+# The storage
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "severity"), [(51 << 30, "passed", "warning"), (52 << 30, "failed", "warning"), (65 << 30, "failed", "error"), (0, "passed", "warning")]
+)
+def test_room_for_the_data(data: int, status: str, severity: str) -> None:
+    finding = found("azure.storage_size", ("flexible_az",), data_bytes=data)
+    assert (finding.status, finding.severity) == (status, severity)
+
+
+def test_room_is_unknown_where_the_size_is() -> None:
+    assert found("azure.storage_size", ("flexible_az",), data_bytes=Unread("too long")).status == "unknown"
+    assert found("azure.storage_size", ("flexible_az",), {"storage.storageSizeGb": "many"}).status == "unknown"
+    assert found("azure.storage_size", ("flexible_az",), d={"seed": "external"}).status == "not_applicable"
 
 
 # Hostile documents
