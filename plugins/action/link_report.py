@@ -8,15 +8,22 @@ import typing as t
 from ansible_collections.datain.azure_mysql.plugins.module_utils._report import CAPABILITY
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
 
-_VARIABLES = {"service": "datain_service", "source_name": "datain_source"}
+_VARIABLES = {"service": "datain_service", "source_name": "datain_source", "wanted": "datain_state"}
 
 
 class ActionModule(CapabilityAction):
     capability = CAPABILITY
 
     def _from_inventory(self, task_vars: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
-        """Return the two variables that a report shows; it is written whatever is wrong with the rest of the inventory."""
-        if task_vars.get("inventory_hostname") not in ((task_vars.get("groups") or {}).get("datain_replicas") or ()):
+        """Return what a report shows of the inventory; it is written whatever is wrong with the rest of it."""
+        groups = task_vars.get("groups") or {}
+        fleet = {"sources": list(groups.get("datain_sources") or ()), "replicas": list(groups.get("datain_replicas") or ())}
+        name = task_vars.get("inventory_hostname")
+        if name not in (*fleet["sources"], *fleet["replicas"]):
             return {}, []
-        wanted = {option: name for option, name in _VARIABLES.items() if option not in self._task.args and task_vars.get(name)}
-        return {option: str(self._templar.template(task_vars[name])) for option, name in wanted.items()}, []
+        found: dict[str, t.Any] = {"fleet": fleet}
+        if name in fleet["replicas"]:
+            found.update({option: str(self._templar.template(task_vars[variable])) for option, variable in _VARIABLES.items() if task_vars.get(variable)})
+        if found.get("wanted") not in (None, *CAPABILITY.options["wanted"]["choices"]):
+            del found["wanted"]
+        return {option: value for option, value in found.items() if option not in self._task.args}, []

@@ -11,9 +11,12 @@ version_added: 1.0.0
 short_description: Write down how a host of a link is, and merge all hosts into one report
 description:
   - Writes this host's document to C(hosts/<name>.json) in a folder, and merges the documents of all hosts there into
-    C(report.json) and the plain table C(report.txt). No server is asked.
+    C(report.json), which C(docs/report.schema.json) of this collection describes. No server is asked.
+  - Beside it the same document is written as a table (C(report.txt)), as a page for a browser (C(report.html)), as Markdown
+    for a comment on a pull request (C(report.md)) and as JUnit XML (C(junit.xml)).
   - Hosts report one by one, also from parallel workers, with C(serial) and with C(--limit); the report always holds all
-    that are in the folder, each with the time at which it was last different. Remove a host's file to forget it.
+    hosts of the inventory, each with the time at which it was looked at.
+  - A host that has left the inventory is shown apart and no longer counts. Remove its file to forget it.
   - Files are for their owner only, and are replaced in one step.
 author:
   - The datain.azure_mysql contributors (@datain)
@@ -29,7 +32,7 @@ attributes:
     support: full
     details:
       - Something has changed where a host is new, or another source, service, role or state is told.
-      - Lag, positions, findings and errors are observed, and written down without being a change.
+      - Lag, positions, findings, errors and times are observed, and written down without being a change.
 options:
   report_dir:
     description: Folder of the report; it is made where it is missing.
@@ -51,6 +54,31 @@ options:
   source_name:
     description: The host's source in the inventory, where the document does not say; of a replica it comes from there.
     type: str
+  wanted:
+    description: How the link shall be, where the document does not say; of a replica it comes from the inventory.
+    type: str
+    choices: [started, stopped, absent]
+  fleet:
+    description:
+      - The hosts of the inventory, which the report is about, also where nothing is known of one.
+      - On a host of the inventory's two groups it comes from there. Without it every host that is in the folder counts.
+    type: dict
+    suboptions:
+      sources:
+        description: Names of the sources.
+        type: list
+        elements: str
+        default: []
+      replicas:
+        description: Names of the replicas.
+        type: list
+        elements: str
+        default: []
+  prometheus_dir:
+    description:
+      - Folder of a node exporter's textfile collector, which must exist; C(datain.prom) is written there, readable for all.
+      - Nothing is written for Prometheus without it.
+    type: path
 seealso:
   - module: datain.azure_mysql.replica_info
   - module: datain.azure_mysql.prerequisites
@@ -78,9 +106,9 @@ table:
   type: list
   elements: str
   sample:
-    - replica          source   service         state    method    lag  applied              error
-    - ---------------  -------  --------------  -------  --------  ---  -------------------  -----
-    - shop-westeurope  shop-db  mysql_flexible  running  position  0 s  binlog.000003:15524  -
+    - replica          source   service         state    lag  applied              verdict
+    - ---------------  -------  --------------  -------  ---  -------------------  -------
+    - shop-westeurope  shop-db  mysql_flexible  running  0 s  binlog.000003:15524  ok
 file:
   description: The merged document.
   returned: success
@@ -124,10 +152,42 @@ document:
     state:
       description:
         - State of the link; see RV(datain.azure_mysql.replica_info#module:replica.link).
-        - V(ready) or V(failed) of a source; V(unknown) where nothing could be read.
+        - V(ready) or V(blocked) where only the prerequisites were judged; V(ready) or V(failed) of a source; V(unreachable)
+          where Ansible could not reach the host that speaks SQL; V(unknown) where nothing could be read.
       type: str
       returned: success
       sample: running
+    wanted:
+      description: How the inventory wants the link; null for a source.
+      type: str
+      returned: success
+      sample: started
+    verdict:
+      description:
+        - V(ok), V(warning) where there is something to look at, V(failed) where something stands in the way, or V(unknown).
+      type: str
+      returned: success
+      sample: ok
+    receiver:
+      description: V(stopped), V(connecting) or V(running); null where no link was looked at.
+      type: str
+      returned: success
+      sample: running
+    applier:
+      description: V(stopped) or V(running); null where no link was looked at.
+      type: str
+      returned: success
+      sample: running
+    receiver_error:
+      description: The receiver's last error, as C(code), C(message) and C(at); null without one.
+      type: dict
+      returned: success
+      sample: null
+    applier_error:
+      description: The applier's last error, as C(code), C(message) and C(at); null without one.
+      type: dict
+      returned: success
+      sample: null
     method:
       description: V(position) or V(gtid); null without a link.
       type: str
@@ -158,6 +218,12 @@ document:
       type: str
       returned: success
       sample: null
+    blocks:
+      description: What stands in the way, each with C(rule), C(summary) and C(remedy), which mends it.
+      type: list
+      elements: dict
+      returned: success
+      sample: []
     findings:
       description: The findings of RV(datain.azure_mysql.prerequisites#module:findings).
       type: list
@@ -169,6 +235,16 @@ document:
       type: dict
       returned: success
       sample: null
+    findings_at:
+      description: When the findings were judged, which may have been in an earlier run; null without any.
+      type: str
+      returned: success
+      sample: null
+    in_inventory:
+      description: Whether the inventory has the host.
+      type: bool
+      returned: success
+      sample: true
     actions:
       description: What was done.
       type: list
@@ -181,7 +257,7 @@ document:
       returned: success
       sample: false
     at:
-      description: When it was so, ISO 8601 in UTC.
+      description: When it was looked at, ISO 8601 in UTC.
       type: str
       returned: success
       sample: "2026-11-21T10:00:00+00:00"

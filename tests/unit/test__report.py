@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The datain.azure_mysql contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report: documents out of results, a table, and files that many workers write."""
+"""The report: documents out of results, all hosts together, and files that many workers write."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _report
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _report, _report_document
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import ToolError
 from ansible_collections.datain.azure_mysql.plugins.module_utils._run import run
 
@@ -18,6 +18,8 @@ LINK = {
     "state": "running",
     "method": "position",
     "lag_seconds": 0,
+    "receiver": "running",
+    "applier": "running",
     "applied": {"file": "binlog.000003", "position": 15524},
     "receiver_error": None,
     "applier_error": None,
@@ -26,22 +28,22 @@ NOW = "2026-11-21T10:00:00+00:00"
 
 
 def document(name="shop", now=NOW, service="mysql_flexible_server", source="shop-db", **given):
-    return _report.normalise(name, {"role": "replica", **given}, now, service=service, source=source)
+    return _report_document.normalise(name, {"role": "replica", **given}, now, service=service, source=source)
 
 
 def link(**more):
     return {"link": {**LINK, **more}}
 
 
-def write(folder, *args, check_mode=False, **more):
-    return _report.report(str(folder), document(*args, **more), check_mode=check_mode)
+def write(folder, *args, check_mode=False, fleet=None, prometheus=None, **more):
+    return _report.Report(str(folder), fleet, prometheus).add(document(*args, **more), check_mode=check_mode)
 
 
 # Documents
 
 
 def test_every_key_is_there_and_nothing_else():
-    assert set(document()) == set(_report._BLANK)
+    assert set(document()) == set(_report_document.BLANK)
     assert document()["schema_version"] == 1
 
 
@@ -97,32 +99,92 @@ def test_odd_results(odd):
     assert document(**odd)["state"] == "unknown"
 
 
-# The table
+FINDING = {"rule": "binlog.format", "status": "failed", "severity": "error", "summary": "Not met", "remedy": "SET PERSIST"}
+BLOCKED = {"ready": False, "blocked_by": ["binlog.format"]}
 
 
-def test_table():
-    lines = _report.table([document(plan=link()), document("b", plan={"failed": True, "msg": "x\x1b[31m\ny " * 30})])
-    assert lines[0].split() == ["replica", "source", "service", "state", "method", "lag", "applied", "error"]
-    assert lines[2].split() == ["shop", "shop-db", "mysql_flexible", "running", "position", "0", "s", "binlog.000003:15524", "-"]
-    assert all(len(line) <= 100 and line.isprintable() for line in lines)
-    assert any(line.startswith("    error: x") for line in lines)
+def test_findings_that_block():
+    made = document(plan={"failed": True, "msg": "1 of 1", "findings": [FINDING], "summary": BLOCKED})
+    assert made["blocks"] == [{"rule": "binlog.format", "summary": "Not met", "remedy": "SET PERSIST"}]
+    assert (made["state"], made["verdict"], made["findings_at"]) == ("blocked", "failed", NOW)
 
 
-def test_a_lag_that_is_unknown_is_not_zero():
-    assert " 0 s " not in _report.table([document(plan=link(lag_seconds=None))])[2]
+def test_a_plan_that_was_refused_says_its_blocks_and_their_findings():
+    blocks = [{"code": "link.row_8", "message": "seed first", "hint": "set datain_seed"}, {"code": "binlog.format", "message": "binlog.format: x", "hint": None}]
+    made = document(plan={"failed": True, "msg": "2 things", "plan": {"blocks": blocks}, "findings": [FINDING], "summary": BLOCKED, **link(state="absent")})
+    assert made["blocks"] == [
+        {"rule": "link.row_8", "summary": "seed first", "remedy": "set datain_seed"},
+        {"rule": "binlog.format", "summary": "Not met", "remedy": "SET PERSIST"},
+    ]
 
 
-@pytest.mark.parametrize("length", [1, 20, 80, 300])
-def test_a_table_is_never_wider_than_a_screen(length):
-    name = "n" * length
-    made = document(name, source=name, plan=link(method="gtid", gtid_executed="uuid:1-" + "7" * length))
-    source = document(name + "s", role="source", service=None, source=None, plan={"source": {"version": "10.11.5-MariaDB-log" + name}})
-    assert all(len(line) <= 100 for line in _report.table([made, source]))
+def test_an_error_says_where_and_what_mends_it():
+    error = {"kind": "connect", "message": "no route", "server": "replica a:3306", "step": "log in"}
+    made = document(plan={"failed": True, "msg": "long", "error": error, "hint": "check the firewall"})
+    assert made["blocks"] == [{"rule": "error.connect", "summary": "replica a:3306: log in: no route", "remedy": "check the firewall"}]
 
 
-def test_both_kinds():
-    text = "\n".join(_report.table([document("a", role="source"), document("b")]))
-    assert text.index("replica") < text.index("version")
+def test_unreachable_is_not_known():
+    made = document(plan={"unreachable": True, "msg": "no ssh"})
+    assert (made["state"], made["verdict"], made["blocks"][0]["rule"]) == ("unreachable", "unknown", "error.unreachable")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "verdict"),
+    [
+        ("started", "running", "ok"),
+        (None, "running", "ok"),
+        ("started", "off", "failed"),
+        ("started", "absent", "failed"),
+        ("started", "connecting", "failed"),
+        ("started", "receiver_off", "failed"),
+        ("stopped", "off", "ok"),
+        ("stopped", "running", "failed"),
+        ("absent", "absent", "ok"),
+        ("absent", "off", "failed"),
+    ],
+)
+def test_a_link_is_judged_by_what_is_wanted(wanted, state, verdict):
+    made = document(wanted=wanted, plan={"replica": {"link": {**LINK, "state": state}}})
+    assert made["verdict"] == verdict
+    assert [block["rule"] for block in made["blocks"]] == ([] if verdict == "ok" else ["link.state"])
+
+
+@pytest.mark.parametrize(("severity", "verdict"), [("info", "ok"), ("warning", "warning"), ("error", "warning")])
+def test_what_does_not_block_a_link_that_runs(severity, verdict):
+    found = {"findings": [{**FINDING, "severity": severity}], "summary": {"ready": True, "blocked_by": []}}
+    assert document(plan={**link(), **found})["verdict"] == verdict
+
+
+def test_a_running_link_that_could_not_be_made_again_is_no_failure():
+    assert document(plan={**link(), "findings": [FINDING], "summary": BLOCKED})["verdict"] == "warning"
+
+
+# All hosts together
+
+
+def test_all_hosts_of_the_inventory_are_there_and_others_do_not_count():
+    gone = document("gone", plan=link(state="off"))
+    whole = _report_document.merge([document("b", plan=link()), gone], {"sources": ["s"], "replicas": ["a", "b"]})
+    assert [(host["host"], host["verdict"], host["in_inventory"]) for host in whole["hosts"]] == [
+        ("a", "unknown", True),
+        ("s", "unknown", True),
+        ("b", "ok", True),
+        ("gone", "failed", False),
+    ]
+    assert (whole["verdict"], whole["summary"]) == ("unknown", {"failed": 0, "unknown": 2, "warning": 0, "ok": 1})
+
+
+def test_without_an_inventory_every_host_counts():
+    whole = _report_document.merge([document("b", plan=link()), document("c", plan=link(state="off"))], None)
+    assert whole["verdict"] == "failed" and [host["host"] for host in whole["hosts"]] == ["c", "b"]
+
+
+def test_findings_stay_where_a_run_judges_none(tmp_path):
+    write(tmp_path, plan={"findings": [FINDING], "summary": BLOCKED, "failed": True, "msg": "1 of 1"})
+    made = write(tmp_path, now="2027-01-01T00:00:00+00:00", plan=link())["document"]
+    assert (made["findings"], made["findings_at"], made["verdict"]) == ([FINDING], NOW, "ok")
+    assert made["blocks"] == []
 
 
 # Files
@@ -133,20 +195,37 @@ def test_files(tmp_path):
     result = write(folder, plan=link())
     assert result["changed"] and result["file"] == str(folder / "report.json")
     whole = json.loads((folder / "report.json").read_text())
-    assert whole == {"schema_version": 1, "at": NOW, "hosts": [result["document"]]}
+    summary = {"failed": 0, "unknown": 0, "warning": 0, "ok": 1}
+    assert whole == {"schema_version": 1, "at": NOW, "verdict": "ok", "summary": summary, "hosts": [result["document"]]}
     assert (folder / "report.txt").read_text().splitlines() == result["table"]
     for path in folder.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {path.name for path in folder.rglob("*")} == {".lock", "hosts", "shop.json", "report.json", "report.txt"}
+    assert {path.name for path in folder.rglob("*")} == {".lock", "hosts", "shop.json", "report.json", "report.txt", "report.html", "report.md", "junit.xml"}
 
 
-def test_a_second_time_nothing_is_changed(tmp_path):
+def test_a_second_time_only_the_times_differ(tmp_path):
     write(tmp_path, plan=link())
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    result = write(tmp_path, now="2027-01-01T00:00:00+00:00", plan=link())
+    before = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    result = write(tmp_path, now="2026-11-21T11:00:00+00:00", plan=link())
     assert not result["changed"]
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    after = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after != before, "a report says when it looked"
+    assert {path: text.replace("T11:00", "T10:00").replace(" 11:00", " 10:00") for path, text in after.items()} == before
+
+
+def test_prometheus_reads_what_another_user_wrote(tmp_path):
+    (tmp_path / "textfile").mkdir()
+    write(tmp_path / "report", plan=link(), prometheus=str(tmp_path / "textfile"))
+    (written,) = (tmp_path / "textfile").iterdir()
+    assert written.name == "datain.prom" and stat.S_IMODE(written.stat().st_mode) == 0o644
+    assert 'datain_link_lag_seconds{host="shop"' in written.read_text()
+
+
+def test_a_folder_for_prometheus_is_not_made(tmp_path):
+    with pytest.raises(ToolError) as caught:
+        write(tmp_path / "report", plan=link(), prometheus=str(tmp_path / "mistyped"))
+    assert "datain_prometheus_dir" in caught.value.hint
 
 
 def test_what_moves_by_itself_is_written_but_is_no_change(tmp_path):
@@ -160,18 +239,18 @@ def test_what_moves_by_itself_is_written_but_is_no_change(tmp_path):
 def test_hosts_come_together_and_stay(tmp_path):
     write(tmp_path, "b", plan=link())
     table = write(tmp_path, "a", plan=link())["table"]
-    assert [line.split()[0] for line in table[2:]] == ["a", "b"]
+    assert [line.split()[0] for line in table[2:4]] == ["a", "b"]
     assert write(tmp_path, "b", plan=link())["table"] == table, "a limited run leaves the others where they were"
 
 
 def test_check_mode_writes_nothing(tmp_path):
     folder = tmp_path / "report"
     result = write(folder, check_mode=True, plan=link())
-    assert result["changed"] and len(result["table"]) == 3
+    assert result["changed"] and result["table"][2].startswith("shop ")
     assert not folder.exists()
     write(folder, "a", plan=link())
     before = sorted(tmp_path.rglob("*"))
-    assert len(write(folder, check_mode=True, plan=link())["table"]) == 4
+    assert [line.split()[0] for line in write(folder, check_mode=True, plan=link())["table"][2:4]] == ["a", "shop"]
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -190,8 +269,8 @@ def test_a_file_that_is_no_report_is_left_out_and_told(tmp_path, text):
     write(tmp_path, plan=link())
     (tmp_path / "hosts" / "other.json").write_text(text)
     warnings = []
-    result = _report.report(str(tmp_path), document(plan=link()), check_mode=False, warn=warnings.append)
-    assert len(result["table"]) == 3 and "other.json" in warnings[0]
+    result = _report.Report(str(tmp_path)).add(document(plan=link()), check_mode=False, warn=warnings.append)
+    assert result["table"][-1].startswith("1 well") and "other.json" in warnings[0]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
@@ -204,7 +283,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 def _worker(arguments):
     folder, number = arguments
     for _turn in range(5):
-        _report.report(folder, document(f"host-{number}", plan=link(lag_seconds=_turn)), check_mode=False)
+        _report.Report(folder).add(document(f"host-{number}", plan=link(lag_seconds=_turn)), check_mode=False)
 
 
 def test_many_workers(tmp_path):
@@ -220,7 +299,7 @@ def test_many_workers(tmp_path):
 
 
 def test_run(tmp_path):
-    parameters = {"report_dir": str(tmp_path), "name": "shop", "document": {"role": "replica", 7: {1, 2}}, "service": None, "source_name": "shop-db"}
+    parameters = {"report_dir": str(tmp_path), "name": "shop", "document": {"role": "replica", 7: {1, 2}}, "service": None, "source_name": "shop-db", "wanted": None, "fleet": None, "prometheus_dir": None}
     result = run(_report.CAPABILITY, parameters, check_mode=False, diff=True)
     assert result["changed"] and result["document"]["source"] == "shop-db"
     assert "login_host" not in _report.CAPABILITY.argument_spec
