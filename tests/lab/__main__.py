@@ -202,6 +202,7 @@ def reset(args):
     for name in args.names:
         state = load(name)
         original = json.loads((server_dir(name) / "original.json").read_text())
+        (server_dir(name) / "control-plane.json").unlink(missing_ok=True)
         option_file = pathlib.Path(state["option_file_here"])
         if option_file.read_text() != original["option_file"]:
             option_file.write_text(original["option_file"])
