@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ._sql import quote_identifier
 from ._sync_plan import Change
 from ._sync_translate import Target
-from ._sync_values import GRANT_OPTION, ROLE_OPTIONS, SCHEMA, Account, Key, Right, Scope
+from ._sync_values import GRANT_OPTION, ROLE_OPTIONS, SCHEMA, Account, Key, Right, Scope, literal_schema
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,11 @@ class _Writer:
 
     # Rights
 
+    def _on(self, scope: Scope) -> str:
+        """Return what a right is about as a statement names it; where names have no wildcards, they have no escapes either."""
+        name = literal_schema(scope.schema) if self.target.literal and scope.kind == SCHEMA else None
+        return str(scope if name is None else Scope(SCHEMA, name))
+
     def _grant(self, scope: Scope, rights: t.Iterable[Right]) -> None:
         rights = set(rights)
         kinds = (
@@ -158,14 +163,14 @@ class _Writer:
             words = _list(right for right in kind if right.name != GRANT_OPTION) or "USAGE"
             if kind:
                 tail = " WITH GRANT OPTION" if option else ""
-                self.add(f"GRANT {_bound(f'{words} ON {scope}')} TO {self.who}{tail}", "grant rights to", *self.key)
+                self.add(f"GRANT {_bound(f'{words} ON {self._on(scope)}')} TO {self.who}{tail}", "grant rights to", *self.key)
 
     def _revoke(self, scope: Scope, rights: t.Iterable[Right]) -> None:
         # Dynamic rights first: after a REVOKE with GRANT OPTION, MySQL 8.0.33 does nothing when the session next revokes one.
         for dynamic in (True, False):
             kind = [right for right in rights if right.dynamic is dynamic]
             if kind:
-                self.add(f"REVOKE {_bound(f'{_list(kind)} ON {scope}')} FROM {self.who}", "take rights from", *self.key)
+                self.add(f"REVOKE {_bound(f'{_list(kind)} ON {self._on(scope)}')} FROM {self.who}", "take rights from", *self.key)
 
     def _restrict(self, verb: str, word: str, schemas: t.Mapping[str, frozenset[str]]) -> None:
         for schema, names in sorted(schemas.items()):
