@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import fnmatch
-import glob
 import hashlib
 import io
 import json

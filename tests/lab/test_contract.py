@@ -12,13 +12,11 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import time
 
 import pytest
+from asking import BACKEND, LAB, Server, SqlError, lab, quote
 
-LAB = pathlib.Path(__file__).parent
-BACKEND = os.environ.get("DATAIN_LAB_BACKEND", "process")
 PAIRS = {"mysql": ("mysql-8.0.33", "mysql_flexible_server"), "mariadb": ("mariadb-10.11", "mariadb_server")}
 CHANGE = "CALL mysql.az_replication_change_master(%(host)s, %(user)s, %(password)s, %(port)s, %(file)s, %(pos)s, %(ca)s);"
 PROCEDURES = {
@@ -28,68 +26,6 @@ PROCEDURES = {
     "mariadb": {"az_replication_change_master": 7, "az_replication_change_master_with_gtid": 6, "az_replication_start": 0,
                 "az_replication_stop": 0, "az_replication_remove_master": 0, "az_replication_skip_counter": 0},
 }
-
-
-class SqlError(Exception):
-    def __init__(self, code, text):
-        super().__init__("%s: %s" % (code, text))
-        self.code = code
-
-
-def quote(text):
-    return "'%s'" % str(text).replace("\\", "\\\\").replace("'", "''")
-
-
-class Server:
-    def __init__(self, name):
-        self.name = name
-        self.json = json.loads(lab("show", name))
-        self.flavour = self.json["flavour"]
-
-    def run(self, argv, text):
-        done = subprocess.run([*argv, "-N", "-B"], input=text, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            found = re.search(r"ERROR (\d+)[^:]*: (.*)", done.stderr)
-            raise SqlError(int(found.group(1)) if found else None, done.stderr.strip())
-        return [line.split("\t") for line in done.stdout.splitlines()]
-
-    def root(self, text):
-        return self.run(self.json["client"], text)
-
-    def admin(self, text):
-        return self.run(self.json["admin_client"], text)
-
-    def refused(self, text, who="admin"):
-        with pytest.raises(SqlError) as caught:
-            getattr(self, who)(text)
-        return caught.value.code
-
-    def status(self):
-        done = subprocess.run([*self.json["admin_client"], "-e", "SHOW SLAVE STATUS\\G"], capture_output=True, text=True, check=True)
-        return {key.strip(): value.strip() for key, _colon, value in (line.partition(":") for line in done.stdout.splitlines())}
-
-    def until(self, check, seconds=15):
-        """The status once check accepts it."""
-        end = time.monotonic() + seconds
-        while True:
-            status = self.status()
-            if check(status):
-                return status
-            assert time.monotonic() < end, {key: value for key, value in status.items() if "Err" in key or "Running" in key}
-            time.sleep(0.1)
-
-    def running(self):
-        return self.until(lambda status: status.get("Slave_IO_Running") == "Yes" and status.get("Slave_SQL_Running") == "Yes")
-
-    def io_error(self):
-        return int(self.until(lambda status: status.get("Last_IO_Errno", "0") != "0")["Last_IO_Errno"])
-
-
-def lab(*words, check=True):
-    done = subprocess.run([sys.executable, str(LAB), *words], capture_output=True, text=True, timeout=600, check=False)
-    if check and done.returncode:
-        raise AssertionError("lab %s: %s" % (" ".join(words), done.stderr))
-    return done.stdout
 
 
 class Pair:
