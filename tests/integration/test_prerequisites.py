@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts, _prerequisites
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts, _facts_read, _prerequisites, _rules_platform, _rules_reach
 from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Login
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import StatementError
+from ansible_collections.datain.azure_mysql.plugins.module_utils._facts_tables import Reader
 from ansible_collections.datain.azure_mysql.plugins.module_utils._server import Server
 from ansible_collections.datain.azure_mysql.plugins.module_utils._services import SERVICES
 
@@ -26,17 +27,8 @@ INSERT INTO shop.item VALUES (1, 'one'), (2, 'two');
 """
 SECRET = "canary-Xq7-replication"
 ACCOUNT = f"CREATE USER 'datain'@'%' IDENTIFIED {{}} BY '{SECRET}' REQUIRE SSL; GRANT REPLICATION SLAVE ON *.* TO 'datain'@'%';"
-# What a controller can never see, and what only the lab's own addresses break.
-NEVER_SEEN = {
-    "network.reachable",
-    "network.firewall",
-    "link.ca_matches",
-    "azure.tier",
-    "azure.high_availability",
-    "azure.private_access",
-    "azure.geo_backup",
-    "azure.storage",
-}
+# What needs a document of the control plane, or a probe; and what only the lab's own addresses break.
+NEVER_SEEN = {rule.id for rule in (*_rules_platform.RULES, *_rules_reach.RULES)}
 OF_THE_LAB = {"network.link_address", "network.port", "replica.relay_log_recovery"}
 
 
@@ -123,11 +115,12 @@ def test_a_clean_pair_is_ready(pair):
     assert sum(result["summary"][status] for status in _prerequisites.STATUSES) == len(findings)
 
 
-def test_the_ca_is_proved_by_our_own_verified_login(pair):
+def test_the_ca_is_proved_by_a_session_of_our_own(pair):
     state = pair.source.state
-    login = pair.source.login(login_tls="verify_ca", login_ca=state["ca"])
-    assert pair.findings(source=login)["link.ca_matches"]["status"] == "passed"
-    assert pair.findings(source=login, link_ca=state["wrong_ca"])["link.ca_matches"]["status"] == "unknown"
+    for login in (pair.source.login(login_tls="verify_ca", login_ca=state["ca"]), pair.source.login(login_tls="preferred")):
+        findings = pair.findings(source=login)
+        assert findings["link.ca_matches"]["status"] == findings["link.ca_name"]["status"] == "passed"
+        assert pair.findings(source=login, link_ca=state["wrong_ca"], fail_on="none")["link.ca_matches"]["status"] == "failed"
 
 
 def test_everything_that_is_wrong_is_told_at_once(pair):
@@ -164,9 +157,12 @@ def test_everything_that_is_wrong_is_told_at_once(pair):
         "replica.not_empty",
         "link.password_length",
         "secrets.server_logs",
+        "accounts.missing",
     }
     # The one has the parameter off and the other has it on; the one makes invisible keys, the other knows none.
-    expected |= {"variables.log_bin_trust_function_creators"} if pair.mariadb else {"schema.generated_invisible_primary_key"}
+    expected |= (
+        {"variables.log_bin_trust_function_creators"} if pair.mariadb else {"schema.generated_invisible_primary_key", "schema.no_invisible_key"}
+    )
     assert failed(findings) - OF_THE_LAB == expected
     keyless = findings["schema.no_primary_key"]
     assert keyless["objects"] == ["`mysql app`.`nokey`", "`shop`.`parted`", '`shop`.`we``ird "na,me.`']
@@ -303,18 +299,18 @@ def test_few_statements_whatever_the_number_of_tables(pair):
             pair.findings()
         figures.append((source[0], replica[0]))
     assert figures[0] == figures[1]
-    assert sum(figures[0]) <= 26, "ten for each side, and what a session costs"
+    assert sum(figures[0]) <= 36, "fifteen and ten, the session that verifies the CA, and what a session costs"
 
 
 @pytest.mark.parametrize("side", ["source", "replica"])
 def test_a_statement_ends_by_itself(pair, side):
     with contextlib.closing(opened(getattr(pair, side), side)) as server:
-        reader = _facts._Reader(server, 1)
+        reader = Reader(server, 1)
         began = time.monotonic()
         with pytest.raises(StatementError) as caught:
             reader.rows("COUNT(*) FROM information_schema.COLUMNS a, information_schema.COLUMNS b, information_schema.COLUMNS c", step="try")
         assert time.monotonic() - began < 4
-        assert "time limit" in _facts._reason(caught.value).reason
+        assert "time limit" in _facts_read._reason(caught.value).reason
         assert server.connection.value("SELECT 1", step="go on") == 1
 
 
@@ -327,10 +323,43 @@ def test_a_frozen_source_hangs_nobody(pair):
         subprocess.run(["kill", "-STOP", str(pid)], check=True)
         try:
             began = time.monotonic()
-            facts = _facts.read_facts(source, replica, _facts.Desired(SERVICES[pair.service]), limit=1)
+            facts = _facts_read.read_facts(source, replica, _facts.Desired(SERVICES[pair.service]), limit=1)
             assert time.monotonic() - began < 15
         finally:
             subprocess.run(["kill", "-CONT", str(pid)], check=True)
     statuses = {finding.rule: finding.status for finding in _prerequisites.evaluate(facts)}
     assert statuses["schema.engines"] == "unknown"
     assert statuses["rights.replica_execute"] == "passed"
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        "LOCK TABLES shop.item WRITE; SELECT SLEEP(60)",
+        "SET SESSION lock_wait_timeout=60; BEGIN; SELECT * FROM shop.item; SELECT SLEEP(60)",
+        "FLUSH TABLES WITH READ LOCK; SELECT SLEEP(60)",
+    ],
+    ids=["table lock", "open transaction", "global lock"],
+)
+def test_locks_hang_nobody(pair, hold):
+    """Somebody holds a lock, and an ALTER waits behind it: each fact is there or unknown, in time."""
+    words = [*pair.source.state["client"], "-e"]
+    sessions = [subprocess.Popen([*words, hold], env=pair.source.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)]
+    running = "SELECT GROUP_CONCAT(ID SEPARATOR ' ') FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%' OR INFO LIKE 'ALTER TABLE shop%'"
+    try:
+        sessions.append(subprocess.Popen([*words, "SELECT SLEEP(1); ALTER TABLE shop.item ADD COLUMN late INT"], env=pair.source.environment))
+        time.sleep(2)
+        assert len(pair.source.value(running).split()) == 2
+        began = time.monotonic()
+        findings = pair.findings(statement_timeout=3, fail_on="none")
+        assert time.monotonic() - began < 25
+        assert findings["binlog.enabled"]["status"] == "passed"
+        assert findings["schema.engines"]["status"] in ("passed", "unknown")
+        if findings["schema.engines"]["status"] == "unknown":
+            assert "time limit" in findings["schema.engines"]["summary"] or "locked" in findings["schema.engines"]["summary"]
+    finally:
+        for number in (pair.source.value(running) or "").split():
+            pair.source.sql(f"KILL {number}")
+        for session in sessions:
+            session.kill()
+            session.wait()

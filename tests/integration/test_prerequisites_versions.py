@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All rules once on each version of the lab: nothing is unknown because a version lacks a column or a word."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _prerequisites, _rules_platform, _rules_reach
+from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Login
+from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
+from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import StatementError
+from ansible_collections.datain.azure_mysql.plugins.module_utils._server import Server
+
+# The pair of MySQL 8.0.33 and that of MariaDB 10.11 are those of every other test.
+VERSIONS = {
+    "mysql-5.6": "mysql_single_server",
+    "mysql-5.7": "mysql_single_server",
+    "mysql-8.0.15": "mysql_flexible_server",
+    "mysql-9.7": "mysql_flexible_server",
+    "mariadb-10.2": "mariadb_server",
+    "mariadb-10.5": "mariadb_server",
+    "mariadb-11.8": "mariadb_server",
+}
+NEWEST = {"mysql": (9, 7, 0), "mariadb": (11, 8, 0)}
+# What a controller cannot see; and the filter, which MySQL before 8.0 shows only while it is linked.
+CANNOT_BE_SEEN = {rule.id for rule in (*_rules_platform.RULES, *_rules_reach.RULES)}
+ONLY_WHILE_LINKED = {"mysql-5.6": {"replica.filter", "replica.filter_schemas"}, "mysql-5.7": {"replica.filter", "replica.filter_schemas"}}
+OBJECTS = """
+CREATE DATABASE shop;
+CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(50)) ENGINE=InnoDB;
+CREATE TABLE shop.keyless (a INT, b CHAR(3)) ENGINE=InnoDB;
+CREATE TABLE shop.parted (a INT PRIMARY KEY) PARTITION BY HASH(a) PARTITIONS 2;
+CREATE VIEW shop.seen AS SELECT id FROM shop.item;
+CREATE PROCEDURE shop.work() SELECT 1;
+CREATE TRIGGER shop.noted BEFORE INSERT ON shop.item FOR EACH ROW SET NEW.name = UPPER(NEW.name);
+CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 DAY DO SELECT 1;
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_rule_knows_every_version(version, lab, perform):
+    name = version.replace(".", "")
+    # One server is both sides: that is all that differs between versions, and half of the time.
+    server = lab(f"ruled-{name}", version, "--service", VERSIONS[version])
+    try:
+        server.sql(OBJECTS)
+        result = perform(
+            _prerequisites.CAPABILITY,
+            server.login(login_tls="preferred"),
+            source=server.login(login_tls="preferred"),
+            service=VERSIONS[version],
+            replication_user="datain",
+            replication_password="repl-pass-1",
+            link_host=server.state["host"],
+            link_port=server.state["port"],
+            fail_on="none",
+        )
+        assert "findings" in result, result
+        unknown = {finding["rule"]: finding["summary"] for finding in result["findings"] if finding["status"] == "unknown"}
+        allowed = CANNOT_BE_SEEN | ONLY_WHILE_LINKED.get(version, set())
+        assert {rule: why for rule, why in unknown.items() if rule not in allowed} == {}
+        findings = {finding["rule"]: finding for finding in result["findings"]}
+        assert findings["schema.no_primary_key"]["objects"] == ["`shop`.`keyless`"]
+        assert findings["schema.events"]["objects"] == ["`shop`.`nightly`"]
+        assert findings["version.pair"]["status"] == findings["schema.collations"]["status"] == "passed"
+        _words_are_as_the_table_says(server)
+    finally:
+        server.down()
+
+
+def _words_are_as_the_table_says(server):
+    """Every word that the newest version reserves and the oldest does not is free here, or is not, as the dialect has it."""
+    state = server.state
+    session = Server.open(Login("source", state["host"], state["admin_user"], state["admin_password"], port=state["port"], tls="preferred"))
+    with contextlib.closing(session):
+        refused = set()
+        every = dialect_for(session.flavour, NEWEST[session.flavour]).reserved_words
+        for word in every:
+            try:
+                session.connection.rows(f"SELECT 1 AS {word}", step="try a word")
+            except StatementError:
+                refused.add(word)
+        assert refused == session.dialect.reserved_words & every
