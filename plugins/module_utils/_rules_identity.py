@@ -40,6 +40,9 @@ def _fan_out(facts: Facts) -> Outcome:
     others = sorted(facts.source.registered)
     if facts.running:
         return passed(f"{mine} receives")
+    if mine in others and "link" in facts.records_of_pair:
+        # A source sees that a session has gone only when it sends the next event.
+        return passed(f"{mine} was linked until now")
     return check(mine not in others, f"replica {mine}, attached {', '.join(map(str, others)) or 'none'}")
 
 
@@ -133,7 +136,7 @@ RULES: tuple[Rule, ...] = (
         "No replica that is attached to the source has the replica's server_id",
         MANUAL,
         _fan_out,
-        needs=("source.registered", "replica.channels"),
+        needs=("source.registered", "replica.channels", "replica.records"),
         required="all different",
         remedy="give one of them another server_id; on a managed server that takes another managed server",
     ),

@@ -307,6 +307,7 @@ CASES: tuple[Case, ...] = (
     Case("server_id.duplicate", {"s": {"identity": Identity(2, UUIDS[0])}}),
     Case("server_id.duplicate", {"d": {"siblings": (3, 2)}}, {"d": {"siblings": (3, 4)}}),
     Case("server_id.fan_out", {"s": {"registered": (7, 2)}}, {"s": {"registered": (7, 2)}, "r": linked()}),
+    Case("server_id.fan_out", {"s": {"registered": (2,)}}, {"s": {"registered": (2,)}, "r": {"records": {"link": record(phase="removed")}}}),
     Case("server_id.fan_out", {"s": {"registered": (2,)}, "r": linked("stopped")}, {"s": {"registered": (3,)}}),
     Case("uuid.duplicate", {"s": {"identity": Identity(1, UUIDS[1])}}),
     Case("source.is_replica", {"s": {"channels": (channel(),)}, "source": {"log_replica_updates": "OFF"}}, {"s": {"channels": (channel(),)}}),
