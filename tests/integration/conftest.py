@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -22,9 +23,10 @@ LAB = Path(__file__).parents[1] / "lab"
 class LabServer:
     """One server: its own client for the judge, and a login for the module under test."""
 
-    def __init__(self, state, environment):
+    def __init__(self, state, environment, forget):
         self.state = state
         self.environment = environment
+        self.forget = forget
 
     @property
     def flavour(self):
@@ -72,6 +74,15 @@ class LabServer:
     def reset(self):
         _lab(self.environment, "reset", self.state["name"])
 
+    def gtid_reset(self, gtids):
+        """Do what the control plane of a managed server does."""
+        _lab(self.environment, "gtid-reset", self.state["name"], gtids)
+
+    def down(self):
+        """Take it down before the session ends; its name can be used again."""
+        _lab(self.environment, "down", self.state["name"])
+        self.forget()
+
 
 def _lab(environment, *words):
     done = subprocess.run([sys.executable, LAB, *words], env=environment, capture_output=True, text=True, check=False)
@@ -89,7 +100,8 @@ def lab():
 
     def up(name, server, *words):
         if name not in servers:
-            servers[name] = LabServer(json.loads(_lab(environment, "up", name, "--server", server, *words, "--json")), environment)
+            state = json.loads(_lab(environment, "up", name, "--server", server, *words, "--json"))
+            servers[name] = LabServer(state, environment, lambda: servers.pop(name))
         return servers[name]
 
     yield up
@@ -123,18 +135,24 @@ class Run:
 _FATAL = re.compile(r"^fatal: \[(.*?)\]: (?:FAILED|UNREACHABLE)! => (\{.*\})$", re.MULTILINE)
 
 
+def _play(folder, playbook, inventory, *words, **environment):
+    (folder / "inventory.json").write_text(json.dumps(inventory))
+    if not isinstance(playbook, str):
+        (folder / "plays.json").write_text(json.dumps(playbook))
+        playbook = str(folder / "plays.json")
+    quiet = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOST_PATTERN_MISMATCH": "error", "ANSIBLE_LOCALHOST_WARNING": "0"}
+    command = ["ansible-playbook", playbook, "--inventory", str(folder / "inventory.json"), *words]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **quiet, **environment}, capture_output=True, text=True, check=False)
+    return Run(done)
+
+
 @pytest.fixture
 def play(tmp_path):
     """Give a function that runs a playbook of ours, or plays of the test's own, as an operator does."""
+    return functools.partial(_play, tmp_path)
 
-    def run(playbook, inventory, *words, **environment):
-        (tmp_path / "inventory.json").write_text(json.dumps(inventory))
-        if not isinstance(playbook, str):
-            (tmp_path / "plays.json").write_text(json.dumps(playbook))
-            playbook = str(tmp_path / "plays.json")
-        quiet = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOST_PATTERN_MISMATCH": "error", "ANSIBLE_LOCALHOST_WARNING": "0"}
-        command = ["ansible-playbook", playbook, "--inventory", str(tmp_path / "inventory.json"), *words]
-        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **quiet, **environment}, capture_output=True, text=True, check=False)
-        return Run(done)
 
-    return run
+@pytest.fixture(scope="session")
+def play_in():
+    """Give what ``play`` gives to fixtures that outlive a test: the folder to run in comes first."""
+    return _play
