@@ -37,8 +37,14 @@ p { margin: .5rem 0; }
 dl, dd, ul { margin: 0; padding: 0; }
 bdi, h3, dd, td, li, .tag { overflow-wrap: anywhere; }
 .kicker { margin: 0; color: var(--soft); font-weight: 600; font-size: .875rem; letter-spacing: .02em; }
-h1 { display: flex; gap: .75rem; align-items: center; margin: .35rem 0; font-size: clamp(1.5rem, 1.1rem + 2vw, 2.25rem); line-height: 1.2; letter-spacing: -.01em; }
-.mark { flex: none; display: grid; place-items: center; width: 1.6em; height: 1.6em; border-radius: 50%; background: var(--tint); color: var(--tone); font-size: .75em; }
+h1 {
+  display: flex; gap: .75rem; align-items: center; margin: .35rem 0; font-size: clamp(1.5rem, 1.1rem + 2vw, 2.25rem);
+  line-height: 1.2; letter-spacing: -.01em;
+}
+.mark {
+  flex: none; display: grid; place-items: center; width: 1.6em; height: 1.6em; border-radius: 50%;
+  background: var(--tint); color: var(--tone); font-size: .75em;
+}
 .when { color: var(--soft); }
 .tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: .75rem; margin: 1.5rem 0 0; }
 .tile { display: flex; flex-direction: column-reverse; padding: .9rem 1.1rem; border: 1px solid var(--line); border-radius: 10px; background: var(--card); }
@@ -53,7 +59,10 @@ tbody tr { border-top: 1px solid var(--line); }
 tbody th { font-weight: 600; max-width: 22rem; white-space: normal; min-width: 10.5rem; }
 td { font-variant-numeric: tabular-nums; }
 .faint { color: var(--soft); opacity: .6; }
-.pill { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; background: var(--tint); color: var(--tone); font-size: .8125rem; font-weight: 600; line-height: 1.6; letter-spacing: 0; white-space: nowrap; }
+.pill {
+  display: inline-block; padding: .05rem .6rem; border-radius: 1rem; background: var(--tint); color: var(--tone);
+  font-size: .8125rem; font-weight: 600; line-height: 1.6; letter-spacing: 0; white-space: nowrap;
+}
 .tag, code, pre { font-family: ui-monospace, "Cascadia Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .tag { color: var(--soft); font-size: .8125rem; }
 article { margin-top: 1.5rem; padding: 1.5rem; border: 1px solid var(--line); border-radius: 12px; background: var(--card); scroll-margin-top: 1rem; }
@@ -66,7 +75,10 @@ article > h2 { display: flex; flex-wrap: wrap; gap: .25rem .75rem; align-items: 
 .finding h3::first-letter { text-transform: uppercase; }
 .tags { display: flex; flex-wrap: wrap; gap: .25rem .6rem; align-items: center; margin: .3rem 0 .6rem; }
 .label { margin: .6rem 0 .25rem; color: var(--soft); font-size: .8125rem; }
-pre { margin: 0; padding: .7rem .9rem; border-radius: 8px; background: var(--code); font-size: .875rem; line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; }
+pre {
+  margin: 0; padding: .7rem .9rem; border-radius: 8px; background: var(--code); font-size: .875rem; line-height: 1.5;
+  white-space: pre-wrap; overflow-wrap: anywhere; user-select: all;
+}
 code { padding: .1rem .35rem; border-radius: 4px; background: var(--code); font-size: .875em; overflow-wrap: anywhere; }
 .finding dl { margin-top: .6rem; font-size: .9375rem; }
 .finding dl div { display: grid; grid-template-columns: 6rem 1fr; gap: .75rem; padding: .1rem 0; }
@@ -87,7 +99,11 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .875rem; }
   .finding dl div { grid-template-columns: 1fr; gap: 0; }
 }
 @media print {
-  :root { --page: #fff; --card: #fff; --text: #000; --soft: #444; --line: #bbb; --code: #f3f3f3; --link: #000; --failed: #8c1d18; --warning: #6b4600; --ok: #14532d; --unknown: #444; --failed-soft: #fff; --warning-soft: #fff; --ok-soft: #fff; --unknown-soft: #fff; }
+  :root {
+    --page: #fff; --card: #fff; --text: #000; --soft: #444; --line: #bbb; --code: #f3f3f3; --link: #000;
+    --failed: #8c1d18; --warning: #6b4600; --ok: #14532d; --unknown: #444; --failed-soft: #fff; --warning-soft: #fff;
+    --ok-soft: #fff; --unknown-soft: #fff;
+  }
   body { max-width: none; padding: 0; font-size: 10pt; }
   .skip { display: none; }
   .scroll { overflow: visible; }

@@ -110,8 +110,12 @@ def test_findings_that_block():
 
 
 def test_a_plan_that_was_refused_says_its_blocks_and_their_findings():
-    blocks = [{"code": "link.row_8", "message": "seed first", "hint": "set datain_seed"}, {"code": "binlog.format", "message": "binlog.format: x", "hint": None}]
-    made = document(plan={"failed": True, "msg": "2 things", "plan": {"blocks": blocks}, "findings": [FINDING], "summary": BLOCKED, **link(state="absent")})
+    blocks = [
+        {"code": "link.row_8", "message": "seed first", "hint": "set datain_seed"},
+        {"code": "binlog.format", "message": "binlog.format: x", "hint": None},
+    ]
+    judged = {"findings": [FINDING], "summary": BLOCKED}
+    made = document(plan={"failed": True, "msg": "2 things", "plan": {"blocks": blocks}, **judged, **link(state="absent")})
     assert made["blocks"] == [
         {"rule": "link.row_8", "summary": "seed first", "remedy": "set datain_seed"},
         {"rule": "binlog.format", "summary": "Not met", "remedy": "SET PERSIST"},
@@ -299,7 +303,8 @@ def test_many_workers(tmp_path):
 
 
 def test_run(tmp_path):
-    parameters = {"report_dir": str(tmp_path), "name": "shop", "document": {"role": "replica", 7: {1, 2}}, "service": None, "source_name": "shop-db", "wanted": None, "fleet": None, "prometheus_dir": None}
+    given = {"report_dir": str(tmp_path), "name": "shop", "document": {"role": "replica", 7: {1, 2}}, "source_name": "shop-db"}
+    parameters = {**dict.fromkeys(_report.CAPABILITY.argument_spec), **given}
     result = run(_report.CAPABILITY, parameters, check_mode=False, diff=True)
     assert result["changed"] and result["document"]["source"] == "shop-db"
     assert "login_host" not in _report.CAPABILITY.argument_spec

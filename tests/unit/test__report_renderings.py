@@ -77,7 +77,8 @@ LINK = {
     "receiver_error": None,
     "applier_error": None,
 }
-BROKEN = {**LINK, "state": "connection_error", "receiver": "connecting", "lag_seconds": None, "receiver_error": {"code": 1045, "message": "Access denied", "at": None}}
+DENIED = {"code": 1045, "message": "Access denied", "at": None}
+BROKEN = {**LINK, "state": "connection_error", "receiver": "connecting", "lag_seconds": None, "receiver_error": DENIED}
 
 
 def host(name, given, role="replica", now=NOW, source="shop-db", service="mysql_flexible_server"):
@@ -195,7 +196,11 @@ def cases(whole):
             assert int(suite.get(attribute)) == (len(suite.findall(f"testcase/{tag}")) if tag else len(suite))
     for attribute in ("tests", "failures", "errors", "skipped"):
         assert int(root.get(attribute)) == sum(int(suite.get(attribute)) for suite in root)
-    return {(case.get("classname"), case.get("name")): (case[0].tag if len(case) else "passed", case[0].get("message") if len(case) else "") for case in root.iter("testcase")}
+    found = {}
+    for case in root.iter("testcase"):
+        outcome = (case[0].tag, case[0].get("message")) if len(case) else ("passed", "")
+        found[case.get("classname"), case.get("name")] = outcome
+    return found
 
 
 def test_junit():
@@ -245,7 +250,8 @@ def test_prometheus():
     assert ("datain_link_lag_seconds", "broken") not in found, "what is unknown is not zero"
     assert (found["datain_link_receiver_up", "broken"], found["datain_link_applier_up", "broken"]) == (0, 1)
     assert (found["datain_link_receiver_last_error_number", "broken"], found["datain_link_receiver_last_error_number", "well"]) == (1045, 0)
-    assert {name: found["datain_healthy", name] for name in ("well", "watched", "broken", "away", "never")} == {"well": 1, "watched": 1, "broken": 0, "away": 0, "never": 0}
+    healthy = {name: found["datain_healthy", name] for name in ("well", "watched", "broken", "away", "never")}
+    assert healthy == {"well": 1, "watched": 1, "broken": 0, "away": 0, "never": 0}
     assert found["datain_findings", "blocked", "error", "failed"] == 1
     assert ("datain_findings", "well", "error", "failed") not in found
     assert found["datain_report_timestamp_seconds", "well"] == 1795255200
