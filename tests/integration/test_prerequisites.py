@@ -247,7 +247,7 @@ def test_a_converged_pair_stays_ready(pair):
         assert time.monotonic() < end
         time.sleep(0.2)
     findings = pair.findings()
-    for rule in ("replica.not_empty", "replica.channels", "network.reachable", "link.ca_matches", "replica.filter"):
+    for rule in ("replica.not_empty", "replica.channels", "link.reachable_from_replica", "link.ca_matches", "replica.filter"):
         assert findings[rule]["status"] == "passed", findings[rule]
     assert failed(findings, ("error",)) == set()
 
