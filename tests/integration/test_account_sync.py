@@ -350,7 +350,9 @@ def test_a_change_of_the_source_becomes_exactly_that(pair):
 def test_what_stands_in_the_way_on_the_replica_is_put_right(pair):
     """An account of the same name, made by hand: another password, too many rights, no lock, no TLS."""
     pair.make(pair.user("app", "REQUIRE SSL"), "GRANT SELECT ON shop.* TO app@'%';", pair.user("shut", "ACCOUNT LOCK"))
-    pair.replica.sql(user("app", password=OLD, flavour=pair.flavour) + "GRANT ALL ON shop.* TO app@'%' WITH GRANT OPTION; GRANT SELECT ON *.* TO app@'%'")
+    pair.replica.sql(
+        user("app", password=OLD, flavour=pair.flavour) + "GRANT SELECT, DROP ON shop.* TO app@'%' WITH GRANT OPTION; GRANT SELECT ON *.* TO app@'%'"
+    )
     pair.replica.sql(user("shut", flavour=pair.flavour))
     pair.done()
     assert accounts_of(pair.replica) == accounts_of(pair.source)
@@ -469,12 +471,14 @@ def test_killed_anywhere_and_run_again(pair):
         "GRANT SELECT ON shop.* TO there@'%';",
     )
     wanted = accounts_of(pair.source)
+    fresh = "SET sql_log_bin=0; " + " ".join(f"DROP {'USER' if '@' in who else 'ROLE'} IF EXISTS {who};" for who in wanted)
+    fresh += user("there", password=OLD, flavour=pair.flavour) + "GRANT SELECT, DELETE ON shop.* TO there@'%'"
+    pair.replica.sql(fresh)
+    before = accounts_of(pair.replica)
     number, alive = 0, False
     while not alive:
         number += 1
-        forget(pair.replica)
-        pair.replica.sql(user("there", password=OLD, flavour=pair.flavour) + "GRANT ALL ON shop.* TO there@'%'")
-        before = accounts_of(pair.replica)
+        pair.replica.sql(fresh)
         child = multiprocessing.get_context("fork").Process(target=_die_before, args=(number, pair.sync))
         child.start()
         child.join(60)
@@ -484,14 +488,16 @@ def test_killed_anywhere_and_run_again(pair):
             assert shut or lines in (wanted[who], before.get(who)) or _less(lines, wanted[who], before.get(who, [])), (number, who, lines)
         pair.done()
         assert accounts_of(pair.replica) == wanted, number
-    assert number > 14
+    assert number > 10
 
 
 def _less(lines, wanted, before):
     """Tell whether an account of before has lost what it must lose, with its old login or with the new one."""
 
     def parts(shown):
-        return [line for line in shown if line.startswith("CREATE USER")], [line for line in shown if line.startswith("GRANT")]
+        # MariaDB shows the hash with the rights too.
+        login = [line for line in shown if line.startswith("CREATE USER")]
+        return login, [line.split(" IDENTIFIED ")[0] for line in shown if line.startswith("GRANT")]
 
     (login, rights), (new, right) = parts(lines), parts(wanted)
     return rights == right and login in (new, parts(before)[0])
