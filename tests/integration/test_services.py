@@ -356,7 +356,7 @@ def test_unlinked_and_linked_again(onboarded):
 
 
 @of_groups("mysql-5.7")
-def test_data_sync_counts_the_replicas_on_the_source_itself(onboarded, perform):
+def test_data_sync_counts_the_replicas_on_the_source_itself(onboarded, perform, tmp_path):
     """Four replicas are linked; two that no inventory knows make six, and five is the most."""
     source = onboarded.sources["mysql-5.7"]
     row = next(row for row in onboarded.group.rows if row.service == SYNC)
@@ -366,7 +366,11 @@ def test_data_sync_counts_the_replicas_on_the_source_itself(onboarded, perform):
         return next(finding for finding in result["findings"] if finding["rule"] == "source.replica_count")
 
     assert count()["status"] == "passed"
-    reader = [Path(source.state["bin_dir"]) / "mysqlbinlog", source.state["client"][1], "--read-from-remote-server", "--stop-never", "--result-file=/dev/null"]
+    options = tmp_path / "reader.cnf"
+    options.touch(mode=0o600)
+    options.write_text(f'[client]\nuser={USER}\npassword="{PASSWORD}"\nhost=127.0.0.1\nport={source.state["port"]}\nssl-mode=DISABLED\n')
+    program = Path(source.state["bin_dir"]) / "mysqlbinlog"
+    reader = [program, f"--defaults-file={options}", "--read-from-remote-server", "--stop-never", "--result-file=/dev/null"]
     strangers = [
         subprocess.Popen([*reader, f"--connection-server-id={number}", "binlog.000001"], env=source.environment, stderr=subprocess.DEVNULL)
         for number in (901, 902)
