@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The datain.azure_mysql contributors
 """What the collection relies on in the engines themselves, on every server of the lab, asked by its own client.
 
-Nothing here is dressed: what differs by version stands in FACTS, and in docs where the collection acts on it.
+Nothing here is dressed: what differs by version stands in FACTS. As processes only (conftest.py): an engine is the same in a container.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import time
 
 import pytest
-from asking import BACKEND, Server, Session, SqlError, lab, quote, wait_until
+from asking import Server, Session, SqlError, lab, quote, wait_until
 
 DOCUMENTED = ("SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES, "
               "LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, "
@@ -77,9 +77,9 @@ class Pair:
     def change(self, position, **other):
         """CHANGE MASTER at a position, by TLS: the old builds too link so among themselves."""
         there = self.source.json
-        host, port = (there["network_host"], there["network_port"]) if there["network_host"] else (there["host"], there["port"])
-        values = dict({"host": quote(host), "port": port, "user": "'follower'", "password": "'follower-secret'", "log_file": quote(position[0]),
-                       "log_pos": position[1], "ssl": 1}, **({"auto_position": 0} if self.mysql else {"ssl_verify_server_cert": 0}), **other)
+        values = {"host": quote(there["host"]), "port": there["port"], "user": "'follower'", "password": "'follower-secret'",
+                  "log_file": quote(position[0]), "log_pos": position[1], "ssl": 1, "ssl_ca": quote(there["ca"])}
+        values.update({"auto_position": 0} if self.mysql else {"ssl_verify_server_cert": 0}, **other)
         return "CHANGE MASTER TO " + ", ".join("MASTER_%s=%s" % (key.upper(), value) for key, value in values.items())
 
     def link(self):
@@ -117,7 +117,7 @@ def servers(request):
     fast = ["sync_binlog=0", "innodb_flush_log_at_trx_commit=2"]
     try:
         for name, options in zip(names, (facts["source"], [*facts["replica"], "skip_slave_start"])):
-            lab("up", name, "--server", request.param, "--backend", BACKEND, *(word for one in (*fast, *options) for word in ("--set", one)))
+            lab("up", name, "--server", request.param, *(word for one in (*fast, *options) for word in ("--set", one)))
         yield Pair(request.param, *map(Server, names))
     finally:
         lab("down", *names, check=False)
@@ -249,8 +249,6 @@ def test_crash_with_relay_log_recovery(mysql):
 def _option(server, lines):
     """More lines in the option file; `reset` takes them away again."""
     path = pathlib.Path(server.json["option_file"])
-    if server.json["container"]:
-        path = pathlib.Path(server.json["error_log"]).parent.parent / "etc/my.cnf"
     path.write_text(path.read_text().replace("[mysqld]\n", "[mysqld]\n" + "".join(line + "\n" for line in lines), 1))
 
 
@@ -456,7 +454,7 @@ def test_link_by_tls(pair):
     words = "GRANT USAGE ON *.* TO follower@'%' REQUIRE SSL" if pair.source.version < (5, 7) else "ALTER USER follower@'%' REQUIRE SSL"
     pair.source.root(words)
     pair.link()
-    pair.replica.root("STOP SLAVE; %s; START SLAVE;" % pair.change(pair.source.position(), ssl=0))
+    pair.replica.root("STOP SLAVE; %s; START SLAVE;" % pair.change(pair.source.position(), ssl=0, ssl_ca="''"))
     assert pair.replica.io_error() in ({1045, 2061} if pair.mysql else {1045})
 
 
