@@ -130,8 +130,8 @@ CASES = (
     Case("azure.tls", ("mariadb_collection",), {"servers.0.enforce_ssl": False}),
     Case("azure.tls", ("flexible_parameters_az",), {"5.value": "OFF", "5.currentValue": "OFF"}, remedy="parameter set"),
     Case("azure.tls", ("flexible_parameters_arm",), {"value.6.properties.value": "TLSv1.1,TLSv1.2"}, remedy="tls_version"),
-    Case("azure.pending_restart", ("flexible_parameters_az",), {"1.isConfigPendingRestart": "True"}, remedy="az mysql flexible-server restart", objects=("gtid_mode",)),
-    Case("azure.pending_restart", ("flexible_parameters_arm",), {"value.2.properties.isConfigPendingRestart": "True"}, objects=("log_bin_trust_function_creators",)),
+    Case("azure.pending_restart", ("flexible_parameters_az",), {"1.isConfigPendingRestart": "True"}, remedy="flexible-server restart", objects=("gtid_mode",)),
+    Case("azure.pending_restart", ("flexible_parameters_arm",), {"value.3.properties.isConfigPendingRestart": "True"}, objects=("lower_case_table_names",)),
     Case("azure.parameters", ("flexible_parameters_az",), {"1.value": "ON"}, objects=("gtid_mode: ON there, OFF on the server",)),
     Case("azure.parameters", ("single_parameters_collection",), {"settings.3.value": "0"}, objects=("lower_case_table_names: 0 there, 1 on the server",)),
     Case("azure.parameters", ("mariadb_parameters_arm",), {"value.0.properties.value": "OFF"}),
@@ -141,7 +141,7 @@ CASES = (
     *(
         Case("network.firewall", (name,), {f"{start}": "203.0.113.6", **gone}, remedy="firewall-rule create")
         for name, start, gone in (
-            ("single_firewall_az", "0.startIpAddress", {"1": {"id": "/subscriptions/x/resourceGroups/g/providers/Microsoft.DBforMySQL/servers/shop/databases/x"}}),
+            ("single_firewall_az", "0.startIpAddress", {"1.startIpAddress": "198.51.100.1"}),
             ("mariadb_firewall_arm", "value.0.properties.startIpAddress", {"value.1.properties.startIpAddress": "198.51.100.1"}),
             ("single_firewall_collection", "rules.0.start_ip_address", {"rules.1.start_ip_address": "198.51.100.1"}),
             ("single_terraform_show", "values.root_module.child_modules.0.resources.1.values.start_ip_address", {}),
@@ -277,7 +277,8 @@ def test_rules_do_not_need_a_login() -> None:
     refused = {"r": {"variables": Unread("log in: refused"), "channels": Unread("log in: refused")}}
     assert found("azure.state", ("flexible_az",), {"state": "Stopped"}, **refused).status == "failed"
     assert found("azure.document", ("flexible_az",), **refused).status == "passed"
-    assert found("network.firewall", ("single_firewall_az",), {"0.startIpAddress": "203.0.113.6", "1.startIpAddress": "198.51.100.1"}, **refused).status == "failed"
+    elsewhere = {"0.startIpAddress": "203.0.113.6", "1.startIpAddress": "198.51.100.1"}
+    assert found("network.firewall", ("single_firewall_az",), elsewhere, **refused).status == "failed"
     assert found("azure.version", ("flexible_az",), **refused).status == "unknown"
 
 
@@ -290,7 +291,8 @@ def test_a_virtual_network_is_enough() -> None:
 # The firewall
 
 
-def firewall(first: str, last: str, addresses: Any = (ipaddress.ip_address("203.0.113.5"),)) -> Finding:
+def firewall(first: str, last: str, *others: str) -> Finding:
+    addresses = tuple(map(ipaddress.ip_address, ("203.0.113.5", *others)))
     change = {"0.startIpAddress": first, "0.endIpAddress": last, "1.startIpAddress": "198.51.100.1", "1.endIpAddress": "198.51.100.1"}
     return found("network.firewall", ("single_firewall_az",), change, addresses=addresses)
 
@@ -313,11 +315,15 @@ def test_what_a_firewall_rule_lets_in(first: str, last: str, status: str) -> Non
 
 
 def test_every_address_of_the_source_must_be_let_in() -> None:
-    two = tuple(map(ipaddress.ip_address, ("203.0.113.5", "203.0.113.77")))
-    finding = firewall("203.0.113.1", "203.0.113.9", two)
+    finding = firewall("203.0.113.1", "203.0.113.9", "203.0.113.77")
     assert finding.status == "failed" and finding.seen == "203.0.113.77"
     assert finding.remedy and "--start-ip-address 203.0.113.77 --end-ip-address 203.0.113.77" in finding.remedy
-    assert firewall("203.0.113.1", "203.0.113.9", Unread("the name db has no address here")).status == "unknown"
+    assert found("network.firewall", ("single_firewall_az",), addresses=Unread("the name db has no address here")).status == "unknown"
+
+
+def test_the_firewall_of_another_server_says_nothing() -> None:
+    other = {"d": {"replica_host": "depot.mysql.database.azure.com"}}
+    assert found("network.firewall", ("single_firewall_az",), **other).status == "unknown"
 
 
 def test_a_firewall_without_rules_lets_nobody_in() -> None:
