@@ -87,7 +87,7 @@ def normalise(name: str, given: Document, now: str, **known: str | None) -> Docu
     document: Document = {**BLANK, "blocks": [], "findings": [], "actions": [], "host": name, "at": now}
     document.update({key: value for key, value in known.items() if value})
     for part in (*planned, *parts):
-        document["findings"] = as_list(part.get("findings")) or document["findings"]
+        document["findings"] = _findings(document["findings"], as_list(part.get("findings")))
         if isinstance(part.get("summary"), dict):
             document.update(summary=part["summary"], findings_at=now)
     for part in parts:
@@ -145,6 +145,12 @@ def _state_without_a_link(document: Document, parts: list[Document]) -> str:
 
 def _block(rule: str, summary: str, remedy: str | None) -> Document:
     return {"rule": rule, "summary": summary, "remedy": remedy}
+
+
+def _findings(before: list[t.Any], now: list[t.Any]) -> list[t.Any]:
+    """Return a later task's findings in the place of an earlier one's, or beside them where they are about something else."""
+    rules = {as_dict(finding).get("rule") for finding in before}
+    return now if any(as_dict(finding).get("rule") in rules for finding in now) else before + now
 
 
 def _blocks_of(part: Document, findings: list[t.Any]) -> list[Document]:
@@ -215,22 +221,24 @@ def with_earlier_findings(document: Document, before: Document | None) -> Docume
     return {**document, **{key: before[key] for key in ("findings", "summary", "findings_at")}}
 
 
-def not_looked_at(name: str, role: str) -> Document:
-    """Return the document of a host of the inventory about which nothing is known yet."""
-    return {**BLANK, "host": name, "role": role, "state": "unknown"}
+def not_looked_at(replica: str) -> Document:
+    """Return the document of a replica about which nothing is known yet."""
+    return {**BLANK, "host": replica, "role": REPLICA, "state": "unknown"}
 
 
 def merge(parts: t.Iterable[Document], fleet: Document | None) -> Document:
     """Put the hosts' documents into one, with its summary; the worst first.
 
-    :param fleet: ``sources`` and ``replicas``, the names of the inventory's hosts: of these each one is in the report, also
-        where nothing is known of it; any other has left. Without it every document counts.
+    :param fleet: ``sources`` and ``replicas``, the names of the inventory's hosts; any other has left. Each replica is in the
+        report, also where nothing is known of it; a source is judged with its links too, so it is there once it was looked
+        at by itself. Without a fleet every document counts.
     """
     hosts = {str(part["host"]): part for part in parts}
     if fleet is not None:
-        roles = {name: role for role in (SOURCE, REPLICA) for name in as_list(fleet.get(f"{role}s"))}
-        hosts = {name: {**part, "in_inventory": name in roles} for name, part in hosts.items()}
-        hosts.update({name: not_looked_at(name, role) for name, role in roles.items() if name not in hosts})
+        sources, replicas = as_list(fleet.get("sources")), as_list(fleet.get("replicas"))
+        names = {*sources, *replicas}
+        hosts = {name: {**part, "in_inventory": name in names} for name, part in hosts.items()}
+        hosts.update({name: not_looked_at(name) for name in replicas if name not in hosts})
     ordered = sorted(hosts.values(), key=_order)
     counting = [host for host in ordered if host["in_inventory"]]
     return {

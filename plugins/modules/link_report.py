@@ -15,7 +15,7 @@ description:
   - Beside it the same document is written as a table (C(report.txt)), as a page for a browser (C(report.html)), as Markdown
     for a comment on a pull request (C(report.md)) and as JUnit XML (C(junit.xml)).
   - Hosts report one by one, also from parallel workers, with C(serial) and with C(--limit); the report always holds all
-    hosts of the inventory, each with the time at which it was looked at.
+    replicas of the inventory and every source that was looked at, each with the time at which that was.
   - A host that has left the inventory is shown apart and no longer counts. Remove its file to forget it.
   - Files are for their owner only, and are replaced in one step.
 author:
@@ -60,7 +60,7 @@ options:
     choices: [started, stopped, absent]
   fleet:
     description:
-      - The hosts of the inventory, which the report is about, also where nothing is known of one.
+      - The hosts of the inventory, which the report is about; a replica also where nothing is known of it.
       - On a host of the inventory's two groups it comes from there. Without it every host that is in the folder counts.
     type: dict
     suboptions:
