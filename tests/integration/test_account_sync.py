@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 
 import pytest
 
@@ -557,42 +558,54 @@ def test_as_many_statements_for_many_accounts_as_for_one(pair):
     assert max(one) < 25
 
 
-def test_by_the_inventory(pair, play, tmp_path):
-    """The role takes everything from the inventory contract, in check mode too."""
-    pair.make(pair.user("shop_a"), pair.user("other"))
-    local = {"ansible_connection": "local", "ansible_python_interpreter": os.sys.executable}
+def inventory_of(pair, **own):
+    """The inventory of an operator who says which accounts are meant."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 
     def host(server):
         return {f"datain_{name}": value for name, value in server.login().items()}
 
-    inventory = {
-        "all": {
-            "vars": local,
-            "children": {
-                "datain_sources": {"hosts": {"shop": {**host(pair.source), "datain_replication_user": "datain", "datain_replication_password": "x"}}},
-                "datain_replicas": {
-                    "hosts": {
-                        "azure": {
-                            **host(pair.replica),
-                            "datain_login_tls": "required",
-                            "datain_source": "shop",
-                            "datain_service": SERVICES[pair.flavour],
-                            "datain_accounts": ["shop_*"],
-                        }
-                    }
-                },
-            },
-        }
+    source = {**host(pair.source), "datain_replication_user": "datain", "datain_replication_password": "Kanarie-7"}
+    replica = {
+        **host(pair.replica),
+        "datain_login_tls": "required",
+        "datain_source": "shop",
+        "datain_service": SERVICES[pair.flavour],
+        "datain_client_dir": pair.source.state["bin_dir"],
+        **own,
     }
+    groups = {"datain_sources": {"hosts": {"shop": source}}, "datain_replicas": {"hosts": {"azure": replica}}}
+    return {"all": {"vars": local, "children": groups}}
+
+
+def test_by_the_inventory(pair, play):
+    """The role takes everything from the inventory contract, in check mode too."""
+    pair.make(pair.user("shop_a"), pair.user("other"))
     plays = [{"name": "Accounts", "hosts": "datain_replicas", "gather_facts": False, "roles": ["datain.azure_mysql.accounts"]}]
-    checked = play(plays, inventory, "--check", "--diff")
+    wanted = inventory_of(pair, datain_accounts=["shop_*"])
+    checked = play(plays, wanted, "--check", "--diff")
     assert checked.rc == 0 and checked.changed == 1 and "shop_a" in checked.out, checked.out
     assert accounts_of(pair.replica) == {}
-    done = play(plays, inventory, "-vvv")
+    done = play(plays, wanted, "-vvv")
     assert done.rc == 0 and done.changed == 1, done.out
     stored = pair.source.value("SELECT authentication_string FROM mysql.user WHERE User='shop_a'")
     assert stored not in done.out + checked.out and stored.encode().hex().upper() not in done.out + checked.out
     assert set(accounts_of(pair.replica)) == {"'shop_a'@'%'"}
-    inventory["all"]["children"]["datain_replicas"]["hosts"]["azure"]["datain_accounts"] = "shop_*"
-    wrong = play(plays, inventory)
+    wrong = play(plays, inventory_of(pair, datain_accounts="shop_*"))
     assert wrong.rc and "datain_accounts is not a list" in wrong.out
+
+
+def test_a_part_of_onboard_where_the_inventory_says_so(mariadb, play):
+    mariadb.replica.sql("DROP DATABASE shop; DROP DATABASE shop_x")
+    # This service takes no functions from an administrator without SUPER.
+    mariadb.source.sql("SET sql_log_bin=0; DROP FUNCTION shop.f; DROP PROCEDURE shop.p")
+    mariadb.make(mariadb.user("shop_a"), "GRANT SELECT (id) ON shop.item TO shop_a@'%';")
+    silent = play("datain.azure_mysql.onboard", inventory_of(mariadb))
+    assert silent.rc == 0, silent.out
+    assert "'shop_a'@'%'" not in accounts_of(mariadb.replica) and "account_sync" not in silent.out
+    wanted = inventory_of(mariadb, datain_accounts=["shop_*"])
+    done = play("datain.azure_mysql.onboard", wanted)
+    assert done.rc == 0, done.out
+    assert mariadb.works("shop_a", text="SELECT id FROM shop.item")
+    again = play("datain.azure_mysql.onboard", wanted)
+    assert again.rc == 0 and again.changed == 0, again.out
