@@ -9,12 +9,12 @@ A server's name in the control plane is its name in the lab; the resource group 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import catalogue
 import service
@@ -221,7 +221,7 @@ def gtid_reset(server, args):
     if done.returncode:
         raise Refused("InvalidGtidSet", done.stderr.strip())
     # Every backup from before is void.
-    server.note(earliest=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"))
+    server.note(earliest=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
 
 
 # The command, its words, and whether the server is called --name or --server-name.
