@@ -24,6 +24,7 @@ from ._sync_values import GLOBAL, GRANT_OPTION, Account, Key
 
 _NO_AUTO_CREATE = "NO_AUTO_CREATE_USER"
 _MOST_OBJECTS = 10
+_COUNTS = {"created": "create", "changed": "change", "removed": "remove"}
 _HINTS = {
     1044: "log in as an administrator that may grant this, or leave the account out of datain_accounts",
     1045: "log in as an administrator that may grant this, or leave the account out of datain_accounts",
@@ -305,8 +306,6 @@ def _run(context: Context) -> dict[str, t.Any]:
         "diff": plan.diff(),
     }
 
-
-_COUNTS = {"created": "create", "changed": "change", "removed": "remove"}
 
 CAPABILITY = Capability(
     name="account_sync",

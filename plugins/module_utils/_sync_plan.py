@@ -167,20 +167,19 @@ def compare(current: Account | None, desired: Account, target: Target) -> tuple[
     ]
     revoke = {scope: frozenset(right for right in rights if right.name in target.rights) for scope, rights in lost.items()}
     grant = {scope: desired.rights(scope) - now.rights(scope) for scope in scopes}
-    own = dict(target.restrictions)
     held = {right.name for right in now.rights(GLOBAL)}
     schemas = sorted({*now.restrictions, *desired.restrictions})
     # What the login's own restrictions take away comes and goes with the right itself.
     restrict = {
         schema: desired.restrictions.get(schema, frozenset())
         - (now.restrictions.get(schema, frozenset()) if current else frozenset())
-        - own.get(schema, frozenset())
+        - target.restrictions.get(schema, frozenset())
         for schema in schemas
     }
     unrestrict = {
         schema: (now.restrictions.get(schema, frozenset()) & held & {right.name for right in desired.rights(GLOBAL)})
         - desired.restrictions.get(schema, frozenset())
-        - own.get(schema, frozenset())
+        - target.restrictions.get(schema, frozenset())
         for schema in schemas
     }
     change = Change(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ._dialect import Dialect
 from ._services import Service
@@ -75,7 +75,7 @@ class Target:
     service: Service
     plugins: frozenset[str] = frozenset()
     rights: frozenset[str] = frozenset()
-    restrictions: t.Mapping[str, frozenset[str]] = ()  # type: ignore[assignment]
+    restrictions: t.Mapping[str, frozenset[str]] = field(default_factory=dict)
     literal: bool = False
     lower_case: bool = False
     schemas: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class _Translation:
         if account.second_factor:
             return "second factor", "with its first factor alone the account would be more open than on the source"
         for part in GUARDS:
-            if part != "tls" and part in account.options and part not in dialect.account_parts:
+            if part in account.options and part not in dialect.account_parts:
                 return part, "this version cannot have it, and without it the account would be more open than on the source"
         ways = account.options.get("login", ())
         if ways and not any(self._usable(plugin, stored) for plugin, stored in ways):
@@ -147,7 +147,7 @@ class _Translation:
     def _passed(self, rights: t.Iterable[Right], scope: Scope, *, schema: str = "") -> frozenset[Right]:
         """Return the rights that the login may pass on, about a scope."""
         target = self.target
-        here = target.rights - dict(target.restrictions).get(schema, frozenset())
+        here = target.rights - target.restrictions.get(schema, frozenset())
         kept: set[Right] = set()
         left: defaultdict[str, list[Right]] = defaultdict(list)
         for right in sorted(rights):
@@ -178,7 +178,7 @@ class _Translation:
             return rights, {}
         names = {right.name for right in rights}
         both: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
-        for mapping in (restricted, dict(self.target.restrictions)):
+        for mapping in (restricted, self.target.restrictions):
             for schema, held in mapping.items():
                 both[self._case(schema)] |= held & names
         return rights, {schema: held for schema, held in both.items() if held}

@@ -116,8 +116,8 @@ class Account:
 #   expired   the password must be changed first
 #   locked    nobody can log in
 PARTS = ("login", "second", "tls", "limits", "lifetime", "reuse", "current", "failures", "attribute", "expired", "locked")
-# Parts that hold people off: an account that cannot have them must not be made without them.
-GUARDS = ("tls", "expired", "locked")
+# Parts that hold people off and that not every version has: an account that cannot have them must not be made without them.
+GUARDS = ("expired", "locked")
 
 ROLE_OPTIONS: t.Mapping[str, t.Any] = {"login": (("", ""),), "expired": True, "locked": True}
 
