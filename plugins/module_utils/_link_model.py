@@ -40,8 +40,6 @@ class LinkDesired:
     explicit: Start | None = None
     relink: bool = False
     retarget: bool = False
-    relink: bool = False
-    retarget: bool = False
     gtid_reset: str = "align the GTIDs of the replica with those of the seed"
 
 
@@ -126,7 +124,7 @@ class LinkPlan(Plan):
     :param method: ``position`` or ``gtid``
     :param observe: whether the link must be healthy afterwards
     :param drain: what the source has purged must be applied from the relay logs first
-    :param drain: what the source has purged must be applied from the relay logs first
+    :param align: the GTIDs that the replica has to count as executed before it can be linked; nothing else stands in the way
     """
 
     row: int = 0
@@ -135,7 +133,7 @@ class LinkPlan(Plan):
     method: str | None = None
     observe: bool = False
     drain: bool = False
-    drain: bool = False
+    align: str | None = None
 
 
 def channel_of(current: LinkCurrent) -> Channel:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -14,11 +15,14 @@ from ._errors import Refused
 from ._link import plan_link
 from ._link_apply import WRONG_CA
 from ._link_model import LinkPlan
+from ._link_model import finding as link_finding
 from ._link_read import read_link, wrong_certificate
+from ._link_start import wanted_method
 from ._model import Finding, Plan, Step
 from ._replica_info import link_result
-from ._replica_link import LINK_OPTIONS, link_work, request_from
+from ._replica_link import BACKUPS, LINK_OPTIONS, alignment, link_work, request_from, reset_command
 from ._run import Capability, Context
+from ._services import SERVICES
 from ._state import LINK_LOCK, wait_free
 
 # Rows of the table for a replica that has no link: what they say changes once a seed is made.
@@ -60,6 +64,8 @@ class PairPlan:
     :param seed: None where no seed is asked for
     :param source: what the source's play would do, as source_plan returns it
     :param certificate: why the link could never come up with the CA that is given, or None
+    :param gate: the control plane has to align the GTIDs before the link can be made: by what, or ``none`` where that is the operator
+    :param by_gtid: a link that is yet to be made would be one by GTID for which the control plane is needed
     """
 
     link: LinkPlan
@@ -67,6 +73,18 @@ class PairPlan:
     source: dict[str, t.Any]
     findings: tuple[Finding, ...] = ()
     certificate: str | None = None
+    gate: str = "none"
+    by_gtid: bool = False
+
+    @property
+    def aligns(self) -> bool:
+        """The control plane has to align the GTIDs, now or once the seed is there."""
+        return self.by_gtid and (self.link_waits or self.link.align is not None)
+
+    @property
+    def aligned_by_run(self) -> bool:
+        """The data is there, and the run itself asks the control plane to align it: no reason to stop."""
+        return self.aligns and not self.link_waits and self.gate != "none"
 
     @property
     def seed_work(self) -> bool:
@@ -79,12 +97,12 @@ class PairPlan:
 
     @property
     def link_work(self) -> bool:
-        return self.link_waits or (self.link.refusal is None and link_work(self.link))
+        return self.link_waits or self.aligned_by_run or (self.link.refusal is None and link_work(self.link))
 
     @property
     def makes(self) -> bool:
         """Data or a link would come about: only then do prerequisites block; a link that runs is not broken by them."""
-        return self.seed_work or self.link_waits or self.link.verb == "link"
+        return self.seed_work or self.link_waits or self.aligned_by_run or self.link.verb == "link"
 
     @property
     def source_work(self) -> bool:
@@ -97,7 +115,7 @@ def blocks(plan: PairPlan, *, fail_on: str, check_mode: bool, hosts: tuple[str, 
     :param hosts: names of source and replica in the inventory, for the command that mends it
     """
     found: list[Block] = []
-    if plan.link.refusal and not plan.link_waits and not _seed_says_it(plan):
+    if plan.link.refusal and not plan.link_waits and not plan.aligned_by_run and not _seed_says_it(plan):
         found.append(Block(f"link.row_{plan.link.row}", plan.link.refusal, plan.link.hint))
     if plan.seed and plan.seed.refusal and plan.link.row in _WITHOUT_A_LINK:
         found.append(Block("seed", plan.seed.refusal, plan.seed.hint))
@@ -131,16 +149,28 @@ def actions(plan: PairPlan, check_mode: bool) -> list[dict[str, t.Any]]:
     steps: list[dict[str, t.Any]] = list(plan.source.get("actions", ())) if check_mode else []
     if plan.seed_work and plan.seed:
         steps += plan.seed.actions()
-    if plan.link_waits:
+    if plan.aligns:
+        steps.append(Step("align", "the control plane", f"the replica has to count the seed's transactions as executed; {BACKUPS}").to_result())
+    if plan.link_waits or plan.aligned_by_run:
         steps.append(Step("link", "the replica", "where the seed says").to_result())
     elif plan.link.refusal is None:
         steps += plan.link.actions()
     return steps
 
 
+def _backups(plan: PairPlan, options: dict[str, t.Any]) -> list[Finding]:
+    """Return the warning that goes before the one step that cannot be taken back."""
+    if not plan.aligns:
+        return []
+    who = "the run has to stop for it" if plan.gate == "none" else "the run does it by itself (datain_control_plane)"
+    summary = f"the control plane has to give the replica the GTIDs of the seed, and {BACKUPS}; {who}"
+    command = alignment(plan.link, options) or {"command": reset_command(options, "<GTIDs of the seed>")}
+    return [link_finding("link.gtid_reset", "warning", summary, remedy=shlex.join(command["command"]))]
+
+
 def _difference(plan: PairPlan) -> dict[str, t.Any]:
     before: dict[str, t.Any] = {"link": plan.link.before}
-    after: dict[str, t.Any] = {"link": {"state": "started"} if plan.link_waits else plan.link.after}
+    after: dict[str, t.Any] = {"link": {"state": "started"} if plan.link_waits or plan.aligned_by_run else plan.link.after}
     if plan.seed:
         before["seed"], after["seed"] = plan.seed.before, plan.seed.after if plan.seed_work else plan.seed.before
     return {"before": before, "after": after}
@@ -169,6 +199,8 @@ def _run(context: Context) -> dict[str, t.Any]:
                 raise server.connection.lost
         if plan.makes and request.desired.ca:
             plan = replace(plan, certificate=wrong_certificate(context, request))
+        by_gtid = SERVICES[options["service"]].control_plane_gtid and wanted_method(current, request.desired) == "gtid"
+        plan = replace(plan, gate=options["control_plane"], by_gtid=by_gtid)
     hosts = (options["source_name"] or context.source.label, options["replica_name"] or context.replica.label)
     found = blocks(plan, fail_on=options["fail_on"], check_mode=context.check_mode, hosts=hosts)
     work = not found and (plan.seed_work or plan.link_work)
@@ -185,7 +217,7 @@ def _run(context: Context) -> dict[str, t.Any]:
             "blocks": [block.to_result() for block in found],
         },
         "link": link_result(current.channel),
-        "findings": [finding.to_result() for finding in (*plan.findings, *link.findings)],
+        "findings": [finding.to_result() for finding in (*plan.findings, *link.findings, *_backups(plan, options))],
         "summary": _prerequisites.summarise(plan.findings, options["fail_on"]),
         "diff": _difference(plan),
     }
@@ -206,6 +238,7 @@ CAPABILITY = Capability(
         **LINK_OPTIONS,
         "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
         "wait_timeout": {"type": "int", "default": 120},
+        "control_plane": {"type": "str", "default": "none"},
         "source_name": {"type": "str"},
         "replica_name": {"type": "str"},
     },

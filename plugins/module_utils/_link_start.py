@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import replace
 
 from . import _procedures
 from ._link_model import LinkCurrent, LinkDesired, LinkPlan, plan_of, refuse
 from ._model import Coordinates, Start, Step
+
+# Rows about a replica that has never been linked: what it counts as executed is the seed's, or nothing.
+_NEVER_LINKED = (6, 7)
+
+
+class _Problem(t.NamedTuple):
+    """What stands in the way of a method.
+
+    :param align: the GTIDs with which it would not
+    """
+
+    message: str
+    hint: str
+    align: str | None = None
 
 
 def link_at(row: int, at: Start, why: str, current: LinkCurrent, desired: LinkDesired) -> LinkPlan:
     """Plan to link at a place, if source and replica can still do so."""
     method, problem = _method(at, current, desired)
     if problem:
-        return refuse(row, problem[0], problem[1], current)
+        return replace(refuse(row, problem.message, problem.hint, current), align=problem.align if row in _NEVER_LINKED else None)
     gap = gone(at, method, current)
     if gap:
         return refuse(row, gap, "set datain_reseed: true to seed again", current)
@@ -43,46 +58,52 @@ def link_at(row: int, at: Start, why: str, current: LinkCurrent, desired: LinkDe
     return plan_of(row, "link", current, steps, at=at, method=method, after=after, observe=started)
 
 
-def _method(at: Start, current: LinkCurrent, desired: LinkDesired) -> tuple[str, tuple[str, str] | None]:
+def wanted_method(current: LinkCurrent, desired: LinkDesired) -> str:
+    """Choose position or GTID, as far as that does not depend on where the link starts."""
+    if desired.method != "auto":
+        return desired.method
+    if desired.service_method == "position" and not current.procedures.usable(_procedures.BY_POSITION):
+        return "gtid"  # with high availability on, only the GTID procedure exists
+    return desired.service_method
+
+
+def _method(at: Start, current: LinkCurrent, desired: LinkDesired) -> tuple[str, _Problem | None]:
     """Choose position or GTID, and say what stands in the way of it."""
     procedures = current.procedures
-    method = desired.method
-    if method == "auto":
-        method = desired.service_method
-        if method == "position" and not procedures.usable(_procedures.BY_POSITION):
-            method = "gtid"  # with high availability on, only the GTID procedure exists
-        if method == "gtid" and current.is_mariadb and (not at.gtid or not procedures.usable(_procedures.BY_GTID)):
-            method = "position"
+    method = wanted_method(current, desired)
+    if desired.method == "auto" and method == "gtid" and current.is_mariadb and (not at.gtid or not procedures.usable(_procedures.BY_GTID)):
+        method = "position"
     procedure = _procedures.BY_GTID if method == "gtid" else _procedures.BY_POSITION
     if not procedures.usable(procedure):
-        return method, (
+        return method, _Problem(
             f"the replica has no usable procedure {procedures.full_name(procedure)}",
-            "set datain_link_method to the other method, or check datain_service and the pricing tier",
+            "set datain_link_method to the other method; or check datain_service and the pricing tier: the Basic tier has no replication procedures",
         )
     if method == "position" and at.coordinates is None:
-        return method, ("a file and a position are needed to link by position", "set datain_link_method: gtid, or give both")
+        return method, _Problem("a file and a position are needed to link by position", "set datain_link_method: gtid, or give both")
     if method == "gtid":
         return method, _gtid_problem(at, current, desired)
     return method, None
 
 
-def _gtid_problem(at: Start, current: LinkCurrent, desired: LinkDesired) -> tuple[str, str] | None:
+def _gtid_problem(at: Start, current: LinkCurrent, desired: LinkDesired) -> _Problem | None:
     if current.is_mariadb:
         if not at.gtid:
-            return "a GTID position is needed to link by GTID", "set datain_link_method: position, or give {gtid: …}"
+            return _Problem("a GTID position is needed to link by GTID", "set datain_link_method: position, or give {gtid: …}")
         return None
     if current.gtid_modes != ("ON", "ON"):
-        return (
+        return _Problem(
             f"gtid_mode is {current.gtid_modes[0]} on the source and {current.gtid_modes[1]} on the replica; both must be ON",
             "set gtid_mode and enforce_gtid_consistency to ON on both sides, or datain_link_method: position",
         )
     if at.gtid and current.seed_included is False:
-        return (
+        return _Problem(
             "the replica does not count the transactions of the seed as executed: a link by GTID would fetch them again",
             desired.gtid_reset.format(gtid=at.gtid),
+            at.gtid,
         )
     if not at.gtid and not current.applied:
-        return "nothing says which transactions the data holds", "seed again with GTIDs, or set datain_link_method: position"
+        return _Problem("nothing says which transactions the data holds", "seed again with GTIDs, or set datain_link_method: position")
     return None
 
 

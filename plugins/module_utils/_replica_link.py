@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import typing as t
 
 from ._connection import pem_certificates, pem_text
@@ -42,6 +43,9 @@ LINK_OPTIONS: dict[str, t.Any] = {
 }
 
 
+BACKUPS = "it invalidates all existing backups of that server"
+
+
 def fingerprint(ca: str) -> str | None:
     """Return the SHA-256 of a PEM's certificates, whatever their order and form; None for an empty PEM."""
     certificates = sorted(pem_certificates(ca, "link_ca"))
@@ -54,10 +58,6 @@ def request_from(parameters: dict[str, t.Any]) -> LinkRequest:
     :raises InputError: the certificate or the coordinates are none
     """
     ca = pem_text(parameters["link_ca"] or "", "link_ca")
-    reset = (
-        "az mysql flexible-server gtid reset --resource-group {group} --server-name {server} --gtid-set '{{gtid}}' --yes "
-        "(it invalidates all existing backups of that server), then run the playbook again"
-    )
     service = SERVICES[parameters["service"]]
     desired = LinkDesired(
         state=parameters.get("state") or "started",
@@ -71,14 +71,31 @@ def request_from(parameters: dict[str, t.Any]) -> LinkRequest:
         explicit=explicit_start(parameters.get("coordinates")),
         relink=parameters["relink"],
         retarget=parameters["retarget"],
-        gtid_reset=reset.format(
-            group=parameters.get("azure_resource_group") or "<resource group>",
-            server=parameters.get("azure_server_name") or "<server name>",
-        )
+        gtid_reset=f"{shlex.join(reset_command(parameters, '{gtid}'))} ({BACKUPS}), then run the playbook again"
         if service.control_plane_gtid
         else "restore a dump that sets gtid_purged to {gtid}",
     )
     return LinkRequest(desired, parameters["replication_password"], parameters.get("wait_timeout") or 120)
+
+
+def reset_command(parameters: dict[str, t.Any], gtid: str) -> list[str]:
+    """Return the command that gives a managed server the GTIDs of its seed, as words."""
+    return [
+        *SERVICES[parameters["service"]].cli.split(),
+        *("gtid", "reset"),
+        *("--resource-group", parameters.get("azure_resource_group") or "<resource group>"),
+        *("--server-name", parameters.get("azure_server_name") or "<server name>"),
+        *("--gtid-set", gtid),
+        "--yes",
+    ]
+
+
+def alignment(plan: LinkPlan, parameters: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """Return what the control plane has to do before the link can be made, or None where that is nothing."""
+    if not plan.align or not SERVICES[parameters["service"]].control_plane_gtid:
+        return None
+    command = reset_command(parameters, plan.align)
+    return {"gtid_set": plan.align, "command": command, "message": f"{shlex.join(command)} ({BACKUPS})"}
 
 
 def explicit_start(coordinates: dict[str, t.Any] | None) -> Start | None:
@@ -125,7 +142,11 @@ def _run(context: Context) -> dict[str, t.Any]:
             server=context.replica.label,
             step="decide about the link",
             hint=plan.hint,
-            details={"row": plan.row, "link": link_result(current.channel)},
+            details={
+                "row": plan.row,
+                "link": link_result(current.channel),
+                **({"control_plane": first} if (first := alignment(plan, context.parameters)) else {}),
+            },
         )
     return {
         "changed": plan.changed or bool(swept),

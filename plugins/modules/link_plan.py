@@ -73,6 +73,12 @@ options:
     type: str
     choices: [auto, mysql_native_password, caching_sha2_password]
     default: auto
+  control_plane:
+    description:
+      - Who gives the replica the GTIDs of its seed, where only the control plane can. With V(none) the lack of them blocks once the data is there.
+      - Anything else is a promise that the run does it, such as V(az).
+    type: str
+    default: none
   source_name:
     description: Name of the source in the inventory, for the commands that are printed.
     type: str

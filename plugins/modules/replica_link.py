@@ -63,6 +63,29 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+control_plane:
+  description:
+    - What the control plane has to do before the link can be made. Nothing else stands in the way.
+    - It invalidates all existing backups of the managed server.
+  returned: when the replica has to count the transactions of its seed as executed, and only the control plane can make it
+  type: dict
+  contains:
+    gtid_set:
+      description: The GTIDs to be given to the replica.
+      type: str
+      returned: always
+      sample: 3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5
+    command:
+      description: The command that does it, as a list of words. It holds no secret.
+      type: list
+      elements: str
+      returned: always
+      sample: [az, mysql, flexible-server, gtid, reset]
+    message:
+      description: The command as it would be typed, and what it costs.
+      type: str
+      returned: always
+      sample: az mysql flexible-server gtid reset ... (it invalidates all existing backups of that server)
 link:
   description: The link as it is now. The keys are those of RV(datain.azure_mysql.replica_info#module:replica.link).
   returned: always

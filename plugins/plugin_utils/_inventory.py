@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping
+from pathlib import Path
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import TLS_MODES, pem_text
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import InputError
@@ -21,6 +22,8 @@ REPLICAS = "datain_replicas"
 STATES = ("started", "stopped", "absent")
 METHODS = ("auto", "position", "gtid")
 SEEDS = ("dump", "mydumper", "external", "none")
+# Who aligns the GTIDs of a managed server; anything else is a file of tasks.
+CONTROL_PLANES = ("none", "az")
 
 Host = t.Mapping[str, t.Any]
 # How one host's variables are read: by name, templated.
@@ -133,6 +136,7 @@ def link_options(inventory: Inventory, name: str) -> dict[str, t.Any]:
         "wait_timeout": inventory.value(name, "wait_timeout", 120),
         "accounts": inventory.value(name, "accounts"),
         "remove": inventory.value(name, "accounts_remove", False),
+        "control_plane": inventory.value(name, "control_plane", "none"),
         "azure_resource_group": inventory.value(name, "azure_resource_group"),
         "azure_server_name": inventory.value(name, "azure_server_name"),
         "azure_documents": inventory.value(name, "azure_documents", []),
@@ -214,9 +218,19 @@ def link_problems(inventory: Inventory, name: str) -> list[str]:
     found += _choice(inventory, name, "state", STATES, "started")
     found += _choice(inventory, name, "link_method", METHODS, "auto")
     found += _choice(inventory, name, "seed", SEEDS, "dump")
+    found += _control_plane_problems(inventory, name)
     found += _coordinate_problems(inventory, name)
     found += _account_problems(inventory, name)
     return found
+
+
+def _control_plane_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
+    gate = inventory.value(name, "control_plane", "none")
+    if gate not in CONTROL_PLANES and not (Path(str(gate)).is_absolute() and Path(str(gate)).is_file()):
+        mend = "use none, az, or the absolute path of a file of tasks, such as {{ inventory_dir }}/align.yml"
+        yield _problem(name, "control_plane", f"is {gate!r}, which is no such file", mend)
+    if gate == "az":
+        yield from _needed(inventory, name, "azure_resource_group", "azure_server_name")
 
 
 def _account_problems(inventory: Inventory, name: str) -> t.Iterator[str]:

@@ -83,6 +83,9 @@ WRONG = {
     "unknown TLS mode": ({"db": {"datain_login_tls": "yes"}}, "datain_login_tls"),
     "33 characters": ({"db": {"datain_replication_password": "x" * 33}}, "datain_replication_password"),
     "no replication account": ({"db": {"datain_replication_user": None}}, "datain_replication_user"),
+    "a control plane that is no file": ({"az": {"datain_control_plane": "terraform"}}, "datain_control_plane"),
+    "a file of tasks that is not there": ({"az": {"datain_control_plane": "/nowhere/align.yml"}}, "datain_control_plane"),
+    "az without names": ({"az": {"datain_control_plane": "az", "datain_azure_resource_group": ""}}, "datain_azure_resource_group"),
     "a waiver without an end": ({"az": {"datain_waivers": [{"rule": "x", "reason": "y"}]}}, "datain_waivers"),
 }
 

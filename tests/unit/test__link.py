@@ -257,9 +257,20 @@ def test_high_availability_leaves_gtid_only() -> None:
     )
     assert plan_link(seen, DESIRED).method == "gtid"
     refused = plan_link(replace(seen, seed_included=False), replace(DESIRED, gtid_reset="reset to {gtid}"))
-    assert refused.verb == "refuse" and refused.hint == "reset to source-uuid:1-9"
+    assert refused.verb == "refuse" and refused.hint == "reset to source-uuid:1-9" and refused.align == "source-uuid:1-9"
     assert plan_link(replace(seen, purged_applied=False), DESIRED).verb == "refuse"
     assert plan_link(replace(seen, gtid_modes=("ON", "OFF")), DESIRED).verb == "refuse"
+
+
+def test_gtids_are_aligned_only_before_a_first_link() -> None:
+    gtid = Start(S.coordinates, "source-uuid:1-9").to_result()
+    more = {"gtid_modes": ("ON", "ON"), "seed_included": False, "purged_applied": True}
+    desired = replace(DESIRED, method="gtid")
+    seeded = current(records={"seed": {**SEED, "start": gtid}}, **more)
+    assert plan_link(seeded, desired).align == "source-uuid:1-9"
+    assert plan_link(replace(seeded, gtid_modes=("ON", "OFF")), desired).align is None
+    linked_before = plan_link(current(records=with_link(phase="removed", start=gtid), **more), desired)
+    assert linked_before.verb == "refuse" and linked_before.align is None
 
 
 MARIADB_PROCEDURES = Procedures({**PROCEDURES.arity, "change_master_with_gtid": 6})
