@@ -134,8 +134,9 @@ def write_client_files(state, root_password):
     home = server_dir(state["name"])
     mysql = state["flavour"] == "mysql"
     common = {"default-character-set": "utf8mb4"}
-    # The client of 9.7 knows DELIMITER and \\G only if it is told to; nothing else reads this section.
-    commands = dress.option_file({"loose-commands": "ON"}, ("mysql",)) if mysql else ""
+    # This client knows DELIMITER and \\G only if it is told to; older ones do not know the option.
+    newer = catalogue.SERVERS[state["server"]]["grammar"] == "mysql-8.4"
+    commands = dress.option_file({"commands": "ON"}, ("mysql",)) if newer else ""
     if not state["client_tls"]:
         common.update({"ssl-mode": "DISABLED"} if mysql else {"skip-ssl": None})
     write_private(home / "root.cnf", dress.option_file(
