@@ -240,7 +240,9 @@ def _plan(context: Context, service: Service, source: Accounts) -> tuple[SyncPla
     current = read_accounts(replica)
     own = _own(replica, current)
     target = read_target(context.source, replica, service, current, own)
-    foreign = {own.user, options["source"]["login_user"], options["replication_user"], *service.own_accounts}
+    # A managed source may have its own name behind the user's.
+    login = options["source"]["login_user"]
+    foreign = {own.user, login, login.partition("@")[0], options["replication_user"], *service.own_accounts}
 
     def decide(target: Target) -> SyncPlan:
         return plan_accounts(source, current, target, patterns=options["accounts"], foreign=foreign, remove=options["remove"])
