@@ -34,12 +34,14 @@ _MENDED_BY_THE_SOURCE = frozenset(
         "binlog.format",
         "binlog.row_image",
         "binlog.retention",
+        "binlog.retention_for_seed",
         "binlog.coordinates_present",
         "server_id.zero",
         "gtid.modes",
         "gtid.mode",
         "gtid.consistency",
         "link.tls_demanded",
+        "link.plugin",
         "link.plugin_needs_tls",
     )
 )

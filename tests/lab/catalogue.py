@@ -282,8 +282,8 @@ KNOWN = {
     },
     "mariadb": {
         # 10.5 split REPLICATION CLIENT: SHOW SLAVE STATUS needs SLAVE MONITOR there, which Azure's 10.3 did not.
-        "SLAVE MONITOR": ("10.5.2", None),
-        "require_secure_transport": ("10.5.2", None),
+        "SLAVE MONITOR": ("10.5", None),
+        "require_secure_transport": ("10.5", None),
     },
 }
 
