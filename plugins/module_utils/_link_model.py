@@ -68,9 +68,6 @@ class LinkCurrent:
     :param answers: who answers at the address that the link is to have, where that was looked at
     :param address: why nobody was seen there
     :param history: why the new source cannot be followed by GTID: None unread, "" it can
-    :param password_held: the link holds the desired password: True and False are proven, None is unknown
-    :param address: why the new address is not proven to be the source's: None unread, "" proven
-    :param history: why the new source cannot be followed by GTID: None unread, "" it can
     :param not_writable: why no row may be written now, or None
     :param remains: a check of the network has left its channel, which is no link
     """
@@ -92,9 +89,6 @@ class LinkCurrent:
     login: str | None = None
     password_held: bool | None = None
     answers: Identity | None = None
-    address: str | None = None
-    history: str | None = None
-    password_held: bool | None = None
     address: str | None = None
     history: str | None = None
     not_writable: str | None = None
