@@ -83,7 +83,7 @@ class SyncPlan:
     def objects(self) -> frozenset[tuple[Scope, str]]:
         """The tables, columns and routines that rights to be granted are about; an empty column is the object itself."""
         found = ((scope, right) for change in self.changes for scope, rights in change.grant.items() for right in rights)
-        return frozenset((scope, column) for scope, right in found if scope.name for column in {"", right.column})
+        return frozenset((scope, column) for scope, right in found if scope.name for column in ("", right.column))
 
     def diff(self) -> dict[str, dict[str, t.Any]]:
         before: dict[str, t.Any] = {}
