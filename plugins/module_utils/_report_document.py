@@ -47,6 +47,7 @@ BLANK: dict[str, t.Any] = {
     "summary": None,
     "findings_at": None,
     "actions": [],
+    "planned": False,
     "changed": False,
     "in_inventory": True,
     "at": None,
@@ -96,6 +97,9 @@ def normalise(name: str, given: Document, now: str, **known: str | None) -> Docu
         if part.get("failed") or part.get("unreachable"):
             document["error"] = str(part.get("msg") or "failed")
             document["blocks"] += _blocks_of(part, document["findings"])
+    if document["changed"] and not document["actions"]:
+        # Only a plan in check mode tells of a change that nobody has made.
+        document.update(actions=[step for part in planned for step in as_list(part.get("actions"))], planned=True)
     for part in (*parts, *planned):
         _from_link(document, part)
     for part in (*parts, *planned):

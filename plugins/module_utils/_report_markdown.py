@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._report_document import FAILED, OK, UNKNOWN, WARNING, Document
+from ._report_document import FAILED, OK, UNKNOWN, WARNING, Document, as_dict
 from ._report_words import (
     HEADLINES,
     blocks_of,
@@ -93,13 +93,22 @@ def _rest(host: Document) -> list[str]:
     return [*lines, f"- {', '.join(counts)}"] if lines else []
 
 
+def _steps(host: Document) -> list[str]:
+    steps = [
+        f"- {_code(step.get('action'))} {_prose(step.get('target'))}" + (f": {_prose(step['reason'])}" if step.get("reason") else "")
+        for step in map(as_dict, host["actions"])
+    ]
+    return [f"\n#### {_code(host['host'])}\n", *steps] if steps else []
+
+
 def render(whole: Document, limit: int = LIMIT) -> str:
     """Write the report as Markdown of at most so many characters; a note says where it was cut."""
     hosts = current(whole)
     pieces = [f"### {_MARKS[whole['verdict']]} Data-in Replication: {HEADLINES[whole['verdict']]}\n"]
     pieces.append(f"{tally(whole)}; {minute(whole['at'])}\n")
     pieces += ["|  | host | source | state | lag | blocks | looked at |\n|---|---|---|---|--:|--:|---|", *map(_row, hosts)]
-    for title, section in (("What blocks, and what mends it", _blocks), ("What does not block", _rest)):
+    steps = "What would be done" if any(host["planned"] for host in hosts) else "What was done"
+    for title, section in (("What blocks, and what mends it", _blocks), (steps, _steps), ("What does not block", _rest)):
         found = [line for host in hosts for line in section(host)]
         pieces += [f"\n### {title}", *found] if found else []
     left = [f"- {_code(host['host'])} has left the inventory; {_code(host['state'])} on {minute(host['at'])}" for host in departed(whole)]

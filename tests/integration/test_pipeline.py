@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cuts.playbook import environment
 from cuts.workshop import workshop
 
+ROOT = Path(__file__).resolve().parents[2]
 NOTHING, WORK, BLOCKED = 0, 3, 2
-SECRETS = {"vault_shop_admin", "vault_azure_admin", "vault_replication"}
 
 
 class Repository:

@@ -384,3 +384,13 @@ def test_markdown_is_cut_where_a_comment_ends():
 def test_markdown_fits_any_limit(limit):
     text = _report_markdown.render(WHOLE, limit)
     assert len(text) <= limit and "Cut here" in text and "Something stands in the way" in text
+
+
+def test_a_plan_in_check_mode_says_what_would_be_done():
+    steps = [{"action": "link", "target": "mysql.az_replication_change_master", "reason": "made again because of <user>"}]
+    would = host("shop-azure", {"plan": {"changed": True, "plan": {"actions": steps}}})
+    did = host("shop-azure", {"results": [{"changed": True, "actions": steps}]})
+    assert (would["planned"], did["planned"]) == (True, False) and would["actions"] == did["actions"] == steps
+    for made, title in ((would, "What would be done"), (did, "What was done")):
+        text = _report_markdown.render(_report_document.merge([made], None))
+        assert f"### {title}" in text and "\\<user\\>" in text
