@@ -35,7 +35,7 @@ class Repository:
         variables = pair.variables()
         self.shop = variables["all"]["children"]["datain_sources"]["hosts"]["shop"]
         self.azure = variables["all"]["children"]["datain_replicas"]["hosts"]["azure1"]
-        self.common = variables["all"].get("vars", {})
+        self.common = {name: value for name, value in variables["all"].get("vars", {}).items() if name != "datain_report_dir"}
         self.secrets = {
             "vault_shop_admin": self.shop["datain_login_password"],
             "vault_azure_admin": self.azure["datain_login_password"],
