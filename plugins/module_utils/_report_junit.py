@@ -11,7 +11,7 @@ a pipeline is red exactly where the playbook's exit status is.
 from __future__ import annotations
 
 import typing as t
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from ._report_document import UNKNOWN, Document
 from ._report_words import blocks_of, current, findings_of, minute, objects_of, visible, waiver_of

@@ -10,8 +10,8 @@ from __future__ import annotations
 import html.parser
 import json
 import re
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
