@@ -116,7 +116,6 @@ class AccountState:
 # What the server prints
 
 
-
 _NAME = r"(?:`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|[^\s`'\".,()@]+)"
 _ACCOUNT = rf"{_NAME}(?:@{_NAME})?"
 _PRIVILEGE = rf"[A-Za-z_][A-Za-z_ ]*?(?: \({_NAME}(?:, {_NAME})*\))?"
