@@ -137,6 +137,7 @@ def _run(context: Context) -> dict[str, t.Any]:
             if plan.refusal is None and link_work(plan):
                 channel = apply_link(context, request, plan, current)
     if plan.refusal:
+        first = alignment(plan, context.parameters)
         raise Refused(
             plan.refusal,
             server=context.replica.label,
@@ -145,7 +146,7 @@ def _run(context: Context) -> dict[str, t.Any]:
             details={
                 "row": plan.row,
                 "link": link_result(current.channel),
-                **({"control_plane": first} if (first := alignment(plan, context.parameters)) else {}),
+                **({"control_plane": first} if first else {}),
             },
         )
     return {

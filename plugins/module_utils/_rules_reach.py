@@ -91,4 +91,3 @@ RULES: tuple[Rule, ...] = (
         needs_login=False,
     ),
 )
-

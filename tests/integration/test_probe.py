@@ -276,22 +276,28 @@ def test_who_changes_the_link_removes_what_was_left(scratch):
     assert refused["failed"] and refused["row"] == 8 and pair.status() == []
 
 
+def cutting(replica, at, after, cut):
+    """Return a call that loses its session once, before or after one of the procedures, and notes it in ``cut``."""
+    real = _procedures.call
+
+    def call(connection, procedures, name, link=None):
+        if name == at and not cut:
+            if after:
+                real(connection, procedures, name, link)
+            cut.append(name)
+            replica.sql(f"KILL {connection.value('SELECT CONNECTION_ID()', step='test')}")
+        return real(connection, procedures, name, link)
+
+    return call
+
+
 def test_cut_in_the_middle_and_run_again(pair, monkeypatch):
     """The session dies around each call: whatever that leaves, the next run removes, and it is never a link."""
-    real = _procedures.call
     for at in (_procedures.BY_POSITION, _procedures.START, _procedures.STOP, _procedures.REMOVE):
         for after in (False, True):
             cut = []
 
-            def call(connection, procedures, name, link=None, at=at, after=after, cut=cut):
-                if name == at and not cut:
-                    if after:
-                        real(connection, procedures, name, link)
-                    cut.append(name)
-                    pair.replica.sql(f"KILL {connection.value('SELECT CONNECTION_ID()', step='test')}")
-                return real(connection, procedures, name, link)
-
-            monkeypatch.setattr(_procedures, "call", call)
+            monkeypatch.setattr(_procedures, "call", cutting(pair.replica, at, after, cut))
             pair.asked()
             monkeypatch.undo()
             assert cut == [at]
