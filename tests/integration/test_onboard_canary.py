@@ -105,7 +105,8 @@ class Watcher:
             except OSError:
                 continue
             if what == "cmdline" and b"--defaults-file=/proc/self/fd" in data:
-                self.clients.add(Path(data.split(b"\0")[0].decode()).name)
+                # What follows the options of a loader that starts a client is the client.
+                self.clients.add(Path(data.partition(b"--defaults-file")[0].rstrip(b"\0").rpartition(b"\0")[2].decode()).name)
             self.found.update(f"{name} in the {what} of {data[:60]!r}" for name in self.canaries.seen_in(data))
 
     def _files(self, place):
