@@ -11,5 +11,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-# An engine is the same in a container: what is asked of it alone is asked once.
-collect_ignore = ["test_engine_facts.py"] if os.environ.get("DATAIN_LAB_BACKEND") == "container" else []
+# An engine, its commands and its dress are the same in a container: what is asked of them is asked once, of processes, and
+# containers are tried with the two pairs of test_contract.py.
+OF_PROCESSES = ["test_engine_facts.py", "test_servers.py", "test_services.py"]
+collect_ignore = OF_PROCESSES if os.environ.get("DATAIN_LAB_BACKEND") == "container" else []

@@ -108,7 +108,7 @@ def clearing(state, databases, accounts, tables, logging):
 
 NUMBER = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")
 # Read-outs and states that a reset restores in another way.
-NOT_RESTORED = re.compile(r"^(gtid_(executed|purged|slave_pos|binlog_pos|binlog_state|current_pos|owned)|timestamp|innodb_.*_debug)$")
+NOT_RESTORED = re.compile(r"^(gtid_(executed|purged|slave_pos|binlog_pos|binlog_state|current_pos|owned)|timestamp|server_uid|innodb_.*_debug)$")
 
 
 def restoring(before, now):
