@@ -139,10 +139,10 @@ def children(*programs):
             words = path.joinpath("cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError, IndexError):
             continue
-        # The judge's own clients are called with an option file of the lab.
-        if parent == os.getpid() and words[1:2] and words[1].startswith(b"--defaults-file=/proc/self/fd/"):
-            if os.path.basename(words[0].decode()) in programs:
-                found.append(int(path.name))
+        # The judge's own clients are called with an option file of the lab. A client may be started by a loader.
+        options = next((place for place, word in enumerate(words) if word.startswith(b"--defaults-file=/proc/self/fd/")), 0)
+        if parent == os.getpid() and options and os.path.basename(words[options - 1].decode()) in programs:
+            found.append(int(path.name))
     return found
 
 
