@@ -155,12 +155,14 @@ def _applied(context: Context, plan: LinkPlan, first: Channel | None) -> Start:
     if plan.method == "gtid" and replica.is_mariadb and not second.by_gtid and second.applied:
         # By position a replica may have applied what its GTID position does not tell: the source translates.
         gtid = context.source.gtid_at(second.applied) or gtid
-    gap = log_gap(second.applied, context.source.binlog_files()) if second.applied else None
+    # Row 9: the position is one in the log of the server that was followed before, and means nothing in this one's.
+    place = None if plan.row == 9 else second.applied
+    gap = log_gap(place, context.source.binlog_files()) if place else None
     if gap:
         raise Refused(gap, server=context.source.label, step=step, hint="run again: what the relay logs hold is applied first")
-    if second.applied is None and not gtid:
+    if place is None and not gtid:
         raise Refused("the replica does not say what it has applied", server=replica.label, step=step, hint="seed again with datain_reseed: true")
-    return Start(second.applied, gtid, origin="status")
+    return Start(place, gtid, origin="status")
 
 
 def _drain(context: Context, request: LinkRequest) -> None:
