@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE: part of datain.azure_mysql, not for use by other collections.
-"""The report of a run: one file for each host, merged into one document and its renderings, whoever writes last.
+"""The report of a run: one file for each host, merged into one document and its renderings.
 
 Hosts report one by one, in workers that know nothing of each other, with ``serial`` and ``--limit``: so each writes its
-own file, and whoever holds the lock merges what is there.
+own file, and one of them merges what is there. Who finds another at it leaves its file to that one, which looks again when it
+is done: so many hosts at once are merged a few times, not once for each.
 """
 
 from __future__ import annotations
@@ -69,14 +70,25 @@ def _load(path: str) -> Document | None:
 
 
 @contextmanager
-def _locked(folder: str) -> t.Iterator[None]:
-    """Hold the report's lock; it goes away with the process."""
+def _lock(folder: str) -> t.Iterator[bool]:
+    """Hold the report's lock, and tell whether nobody else has it; it goes away with the process."""
     handle = os.open(os.path.join(folder, ".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(handle)
+
+
+def _what_is_there(folder: str) -> frozenset[tuple[str, int, int]]:
+    """Tell the hosts' files apart from those of another time, without reading them: each is replaced by a new one."""
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".json")]
+    return frozenset((name, status.st_ino, status.st_mtime_ns) for name, status in found)
 
 
 def _read_all(folder: str, warn: t.Callable[[str], None]) -> dict[str, Document]:
@@ -107,7 +119,7 @@ class Report(t.NamedTuple):
     prometheus: str | None = None
 
     def add(self, document: Document, *, check_mode: bool, warn: t.Callable[[str], None] = lambda text: None) -> Document:
-        """Write one host's document and merge all of them.
+        """Write one host's document and see that all of them are merged, or in check mode return the table that would be.
 
         What is observed (lag, positions, findings, errors) is written down but is no change; who follows whom in what state
         is.
@@ -115,30 +127,39 @@ class Report(t.NamedTuple):
         :raises ToolError: the folder cannot be written
         """
         hosts = os.path.join(self.folder, "hosts")
-        path = os.path.join(self.folder, "report.json")
+        path = os.path.join(hosts, urllib.parse.quote(document["host"], safe="") + ".json")
+        before = _load(path)
+        own = with_earlier_findings(document, before)
+        changed = before is None or any(before.get(key) != own.get(key) for key in _STABLE)
+        result = {"changed": changed, "file": os.path.join(self.folder, "report.json"), "document": own}
+        if check_mode:
+            whole = merge({**_read_all(hosts, warn), own["host"]: own}.values(), self.fleet)
+            return {**result, "table": _report_text.table(whole)}
         try:
-            if check_mode:
-                before, own, whole = self._merged(_read_all(hosts, warn), document)
-            else:
-                os.makedirs(self.folder, mode=0o700, exist_ok=True)
-                os.makedirs(hosts, mode=0o700, exist_ok=True)
-                with _locked(self.folder):
-                    before, own, whole = self._merged(_read_all(hosts, warn), document)
-                    _write(os.path.join(hosts, urllib.parse.quote(own["host"], safe="") + ".json"), _json(own))
-                    self._write_all(whole)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            os.makedirs(hosts, mode=0o700, exist_ok=True)
+            _write(path, _json(own))
+            self._merge(hosts, warn)
         except OSError as error:
             raise ToolError(
                 f"the report cannot be written: {error.strerror}: {error.filename}",
                 step=f"write the report to {self.folder}",
                 hint="set datain_report_dir, and datain_prometheus_dir if you use it, to folders that you may write to",
             ) from error
-        changed = before is None or any(before.get(key) != own.get(key) for key in _STABLE)
-        return {"changed": changed, "file": path, "table": _report_text.table(whole), "document": own}
+        return result
 
-    def _merged(self, parts: dict[str, Document], document: Document) -> tuple[Document | None, Document, Document]:
-        before = parts.get(document["host"])
-        own = with_earlier_findings(document, before)
-        return before, own, merge({**parts, own["host"]: own}.values(), self.fleet)
+    def _merge(self, hosts: str, warn: t.Callable[[str], None]) -> None:
+        """Merge the hosts' files, again while others come.
+
+        What was written before the lock was found taken is seen by who has it: that one looks once more after letting go.
+        """
+        merged = None
+        while merged != _what_is_there(hosts):
+            with _lock(self.folder) as alone:
+                if not alone:
+                    return
+                merged = _what_is_there(hosts)
+                self._write_all(merge(_read_all(hosts, warn).values(), self.fleet))
 
     def _write_all(self, whole: Document) -> None:
         for name, render in _RENDERINGS.items():
@@ -153,7 +174,7 @@ def _run(context: Context) -> dict[str, t.Any]:
     if not options["name"].strip():
         raise InputError("a report needs the name of a host", hint="give name")
     now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat()
-    known = {"service": options["service"], "source": options["source_name"], "wanted": options["wanted"]}
+    known = {"service": options["service"], "source": options["source_name"], "wanted": options["wanted"], "max_lag_seconds": options["max_lag"]}
     document = normalise(options["name"], options["document"], now, **known)
     # What cannot be written as JSON cannot come from a task, but its keys may be numbers: in the file they are texts.
     document = json.loads(json.dumps(document, default=str))
@@ -171,6 +192,7 @@ CAPABILITY = Capability(
         "service": {"type": "str"},
         "source_name": {"type": "str"},
         "wanted": {"type": "str", "choices": ["started", "stopped", "absent"]},
+        "max_lag": {"type": "int"},
         "fleet": {
             "type": "dict",
             "options": {

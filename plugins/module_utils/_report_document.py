@@ -38,6 +38,7 @@ BLANK: dict[str, t.Any] = {
     "receiver_error": None,
     "applier_error": None,
     "lag_seconds": None,
+    "max_lag_seconds": None,
     "applied": None,
     "log_end": None,
     "replicas": None,
@@ -74,7 +75,7 @@ def _place(value: t.Any) -> str | None:
     return place.get("gtid") or None
 
 
-def normalise(name: str, given: Document, now: str, **known: str | None) -> Document:
+def normalise(name: str, given: Document, now: str, **known: t.Any) -> Document:
     """Turn what a play knows about one host into the host's document; every key of the schema is there.
 
     :param given: keys of the schema as they are; and ``plan`` and ``results``, results of this collection's modules in the
@@ -86,7 +87,7 @@ def normalise(name: str, given: Document, now: str, **known: str | None) -> Docu
     parts = [part for part in parts if part and not part.get("skipped")]
     planned = [as_dict(part.get("plan")) for part in parts]
     document: Document = {**BLANK, "blocks": [], "findings": [], "actions": [], "host": name, "at": now}
-    document.update({key: value for key, value in known.items() if value})
+    document.update({key: value for key, value in known.items() if value not in (None, "")})
     for part in (*planned, *parts):
         document["findings"] = _findings(document["findings"], as_list(part.get("findings")))
         if isinstance(part.get("summary"), dict):
@@ -194,12 +195,22 @@ def _blocks_of_link(document: Document) -> list[Document]:
             document["error"] = document["error"] or f"{code}: {error.get('message')}"
     wanted = document["wanted"] or "started"
     state = document["state"]
-    if found or document["role"] == SOURCE or state in _NO_STATE_OF_A_LINK or state == _AS_WANTED.get(wanted):
+    if found or document["role"] == SOURCE or state in _NO_STATE_OF_A_LINK:
         return found
+    if state == _AS_WANTED.get(wanted):
+        return _block_of_lag(document) if wanted == "started" else []
     remedy = f"ansible-playbook datain.azure_mysql.onboard --limit '{document['host']}'"
     if state == "connecting":
         remedy = "wait a minute and look again; then see whether the replica reaches its source"
     return [_block("link.state", f"the link is {state}, and the inventory wants it {wanted}", remedy)]
+
+
+def _block_of_lag(document: Document) -> list[Document]:
+    lag, most = document["lag_seconds"], document["max_lag_seconds"]
+    if lag is None or most is None or lag <= most:
+        return []
+    text = f"the replica is {lag} s behind its source, and the inventory tolerates {most} s"
+    return [_block("link.lag", text, "look again in a while: where it grows, the replica needs primary keys, more applier workers or a larger tier")]
 
 
 def _verdict(document: Document) -> str:

@@ -86,6 +86,11 @@ _METRICS: tuple[_Metric, ...] = (
         lambda hosts: _links(hosts, lambda host: _number(host["lag_seconds"])),
     ),
     (
+        "datain_link_max_lag_seconds",
+        "The lag that the inventory tolerates.",
+        lambda hosts: _links(hosts, lambda host: _number(host["max_lag_seconds"])),
+    ),
+    (
         "datain_link_receiver_up",
         "Whether the receiver runs and is connected to the source.",
         lambda hosts: _links(hosts, _thread("receiver")),

@@ -58,6 +58,11 @@ options:
     description: How the link shall be, where the document does not say; of a replica it comes from the inventory.
     type: str
     choices: [started, stopped, absent]
+  max_lag:
+    description:
+      - Seconds that a link which runs may be behind its source; one that is further behind is not well.
+      - Any lag is tolerated without it.
+    type: int
   fleet:
     description:
       - The hosts of the inventory, which the report is about; a replica also where nothing is known of it.
@@ -101,8 +106,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 table:
-  description: All hosts of the report as lines of text, at most 100 columns wide.
-  returned: success
+  description: All hosts of the report as lines of text, at most 100 columns wide; C(report.txt) has them where one is written.
+  returned: in check mode
   type: list
   elements: str
   sample:
@@ -198,6 +203,11 @@ document:
       type: int
       returned: success
       sample: 0
+    max_lag_seconds:
+      description: The lag that is tolerated; null where any is.
+      type: int
+      returned: success
+      sample: 300
     applied:
       description: What the replica has applied.
       type: str

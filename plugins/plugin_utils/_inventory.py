@@ -218,10 +218,17 @@ def link_problems(inventory: Inventory, name: str) -> list[str]:
     found += _choice(inventory, name, "state", STATES, "started")
     found += _choice(inventory, name, "link_method", METHODS, "auto")
     found += _choice(inventory, name, "seed", SEEDS, "dump")
+    found += _lag_problems(inventory, name)
     found += _control_plane_problems(inventory, name)
     found += _coordinate_problems(inventory, name)
     found += _account_problems(inventory, name)
     return found
+
+
+def _lag_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
+    value = inventory.value(name, "max_lag", 0)
+    if not str(value).isdigit():
+        yield _problem(name, "max_lag", f"is {value!r}, which is no whole number", "use seconds, or remove it to tolerate any lag")
 
 
 def _control_plane_problems(inventory: Inventory, name: str) -> t.Iterator[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import time
@@ -137,6 +138,38 @@ def test_a_link_that_is_not_as_wanted_ends_with_2(fleet, play, written):
         assert run.rc == 0 and verdicts(written()) == {"azure": "ok", "shop": "ok"}, run.out
     finally:
         fleet.replica.sql("CALL mysql.az_replication_start")
+
+
+def test_more_lag_than_tolerated_ends_with_2(fleet, play, written, tmp_path):
+    """The applier waits on purpose, and what it has not applied grows older."""
+    (tmp_path / "textfile").mkdir()
+    fleet.replica.sql("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = 60; START SLAVE")
+    try:
+        fleet.source.sql("CREATE DATABASE later; DROP DATABASE later")
+        for _turn in range(100):
+            status = fleet.replica.client("-E", "-e", "SHOW SLAVE STATUS").stdout
+            if re.search(r"Seconds_Behind_Master: [1-9]", status):
+                break
+            time.sleep(0.1)
+        else:
+            raise AssertionError(status)
+        run = play(STATUS, fleet.inventory(replicas={"azure": {"datain_max_lag": 0}}), "--extra-vars", f"datain_prometheus_dir={tmp_path}/textfile")
+        assert run.rc == 2 and "link.lag" in run.out, run.out
+        hosts = written()
+        assert verdicts(hosts) == {"azure": "failed", "shop": "ok"}
+        assert (hosts["azure"]["state"], hosts["azure"]["max_lag_seconds"]) == ("running", 0)
+        assert hosts["azure"]["lag_seconds"] >= 1 and hosts["azure"]["blocks"][0]["rule"] == "link.lag"
+        metrics = (tmp_path / "textfile" / "datain.prom").read_text()
+        assert 'datain_link_max_lag_seconds{host="azure",source="shop",service="mariadb_server"} 0' in metrics
+        assert 'datain_healthy{host="azure",role="replica"} 0' in metrics
+        for tolerated in ({"datain_max_lag": 3600}, {}):
+            run = play(STATUS, fleet.inventory(replicas={"azure": tolerated}))
+            assert run.rc == 0 and verdicts(written()) == {"azure": "ok", "shop": "ok"}, run.out
+        run = play(STATUS, fleet.inventory(replicas={"azure": {"datain_max_lag": "a minute"}}))
+        assert run.rc == 2 and "datain_max_lag" in run.out, run.out
+        assert verdicts(written())["azure"] == "failed", "the report is written whatever is wrong with the inventory"
+    finally:
+        fleet.replica.sql("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = 0; START SLAVE")
 
 
 def test_every_host_fails_and_is_in_the_report(fleet, play, written):

@@ -76,6 +76,8 @@ WRONG = {
     "external without coordinates": ({"az": {"datain_seed": "external"}}, "datain_link_coordinates"),
     "negative port": ({"az": {"datain_login_port": -1}}, "datain_login_port"),
     "a word for a port": ({"db": {"datain_link_port": "mysql"}}, "datain_link_port"),
+    "a lag in words": ({"az": {"datain_max_lag": "a minute"}}, "datain_max_lag"),
+    "a negative lag": ({"az": {"datain_max_lag": -1}}, "datain_max_lag"),
     "broken PEM": ({"db": {"datain_link_ca": "-----BEGIN CERTIFICATE-----\nMIIB\n"}}, "datain_link_ca"),
     "flattened PEM": ({"db": {"datain_link_ca": "-----BEGIN CERTIFICATE----- MIIB -----END CERTIFICATE-----"}}, "datain_link_ca"),
     "no such file": ({"az": {"datain_login_ca": "/nowhere/ca.pem"}}, "datain_login_ca"),

@@ -154,6 +154,27 @@ def test_a_link_is_judged_by_what_is_wanted(wanted, state, verdict):
     assert [block["rule"] for block in made["blocks"]] == ([] if verdict == "ok" else ["link.state"])
 
 
+@pytest.mark.parametrize(
+    ("lag", "most", "state", "rules"),
+    [
+        (31, 30, "running", ["link.lag"]),
+        (30, 30, "running", []),
+        (1, 0, "running", ["link.lag"]),
+        (31, None, "running", []),
+        (None, 0, "running", []),
+        (31, 30, "receiver_off", ["link.state"]),
+    ],
+)
+def test_a_link_is_judged_by_the_lag_that_is_tolerated(lag, most, state, rules):
+    made = document(max_lag_seconds=most, plan=link(lag_seconds=lag, state=state))
+    assert [block["rule"] for block in made["blocks"]] == rules
+    assert made["verdict"] == ("failed" if rules else "ok")
+
+
+def test_the_lag_of_a_link_that_shall_stand_still_does_not_count():
+    assert document(wanted="stopped", max_lag_seconds=0, plan=link(lag_seconds=9, state="off"))["verdict"] == "ok"
+
+
 @pytest.mark.parametrize(("severity", "verdict"), [("info", "ok"), ("warning", "warning"), ("error", "warning")])
 def test_what_does_not_block_a_link_that_runs(severity, verdict):
     found = {"findings": [{**FINDING, "severity": severity}], "summary": {"ready": True, "blocked_by": []}}
@@ -200,7 +221,8 @@ def test_files(tmp_path):
     whole = json.loads((folder / "report.json").read_text())
     summary = {"failed": 0, "unknown": 0, "warning": 0, "ok": 1}
     assert whole == {"schema_version": 1, "at": NOW, "verdict": "ok", "summary": summary, "hosts": [result["document"]]}
-    assert (folder / "report.txt").read_text().splitlines() == result["table"]
+    assert "shop " in (folder / "report.txt").read_text()
+    assert "table" not in result, "it is in the file"
     for path in folder.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -241,9 +263,11 @@ def test_what_moves_by_itself_is_written_but_is_no_change(tmp_path):
 
 def test_hosts_come_together_and_stay(tmp_path):
     write(tmp_path, "b", plan=link())
-    table = write(tmp_path, "a", plan=link())["table"]
-    assert [line.split()[0] for line in table[2:4]] == ["a", "b"]
-    assert write(tmp_path, "b", plan=link())["table"] == table, "a limited run leaves the others where they were"
+    write(tmp_path, "a", plan=link())
+    table = (tmp_path / "report.txt").read_text()
+    assert [line.split()[0] for line in table.splitlines()[2:4]] == ["a", "b"]
+    write(tmp_path, "b", plan=link())
+    assert (tmp_path / "report.txt").read_text() == table, "a limited run leaves the others where they were"
 
 
 def test_check_mode_writes_nothing(tmp_path):
@@ -272,8 +296,8 @@ def test_a_file_that_is_no_report_is_left_out_and_told(tmp_path, text):
     write(tmp_path, plan=link())
     (tmp_path / "hosts" / "other.json").write_text(text)
     warnings = []
-    result = _report.Report(str(tmp_path)).add(document(plan=link()), check_mode=False, warn=warnings.append)
-    assert result["table"][-1].startswith("1 well") and "other.json" in warnings[0]
+    _report.Report(str(tmp_path)).add(document(plan=link()), check_mode=False, warn=warnings.append)
+    assert (tmp_path / "report.txt").read_text().splitlines()[-1].startswith("1 well") and "other.json" in warnings[0]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
@@ -296,6 +320,23 @@ def test_many_workers(tmp_path):
     assert [item["host"] for item in whole["hosts"]] == sorted(f"host-{number}" for number in range(16))
     assert {item["lag_seconds"] for item in whole["hosts"]} == {4}
     assert not list(tmp_path.rglob(".report-*"))
+
+
+def test_who_finds_another_at_it_leaves_its_part(tmp_path, monkeypatch):
+    """A part that comes while all are merged is left to the one that does it, and is in the report when that one is done."""
+    merged = []
+
+    def slow(self, whole):
+        merged.append([host["host"] for host in whole["hosts"]])
+        if len(merged) == 1:
+            write(tmp_path, "late", plan=link())
+        original(self, whole)
+
+    original = _report.Report._write_all
+    monkeypatch.setattr(_report.Report, "_write_all", slow)
+    write(tmp_path, "early", plan=link())
+    assert merged == [["early"], ["early", "late"]]
+    assert [host["host"] for host in json.loads((tmp_path / "report.json").read_text())["hosts"]] == ["early", "late"]
 
 
 # The capability

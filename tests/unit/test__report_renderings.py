@@ -90,7 +90,7 @@ HOSTS = [
     host("blocked", {"plan": {"failed": True, "msg": "2 of 7", **JUDGED}}),
     host("broken", {"plan": {"replica": {"version": "8.0.33", "link": BROKEN}}}),
     host("watched", {"plan": {"link": LINK, **JUDGED}}),
-    host("well", {"plan": {"replica": {"version": "8.0.33", "link": LINK}}}),
+    host("well", {"max_lag_seconds": 60, "plan": {"replica": {"version": "8.0.33", "link": LINK}}}),
     host("shop-db", {"plan": {"source": {"version": "8.0.33", "coordinates": {"file": "b.000001", "position": 4}, "replicas": [{}]}}}, role="source"),
     host("away", {"plan": {"unreachable": True, "msg": "no ssh"}}, role="source"),
     host("retired-shop", {"plan": {"link": LINK}}, now="2025-01-01T00:00:00+00:00"),
@@ -248,6 +248,8 @@ def test_prometheus():
     found = samples(WHOLE)
     assert found["datain_link_lag_seconds", "well"] == 7
     assert ("datain_link_lag_seconds", "broken") not in found, "what is unknown is not zero"
+    assert found["datain_link_max_lag_seconds", "well"] == 60
+    assert ("datain_link_max_lag_seconds", "broken") not in found, "what the inventory does not say has no sample"
     assert (found["datain_link_receiver_up", "broken"], found["datain_link_applier_up", "broken"]) == (0, 1)
     assert (found["datain_link_receiver_last_error_number", "broken"], found["datain_link_receiver_last_error_number", "well"]) == (1045, 0)
     healthy = {name: found["datain_healthy", name] for name in ("well", "watched", "broken", "away", "never")}
