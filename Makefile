@@ -35,7 +35,7 @@ test-integration: ## playbooks and modules against real servers
 test-molecule: ## the built artifact in Molecule's scenarios; S=scenario for one
 	@tests/tools/part.sh molecule $(S)
 
-test-cuts: ## the run is cut at every SQL statement, for both pairs
+test-cuts: ## onboard and rotate_password are cut at every SQL statement, for both pairs
 	@tests/tools/part.sh cuts --all $(A)
 
 fix: ## mend what ruff can mend by itself (order of imports, unused imports)

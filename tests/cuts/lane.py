@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import subprocess
@@ -15,14 +14,17 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cuts.hook.cut_words import words
-from cuts.pair import PROGRAMS, Pair, Server, Writer, difference
-from cuts.playbook import ONBOARD, Run, environment
+from cuts.journey import Journey, log_statements
+from cuts.onboard import Onboard
+from cuts.pair import PROGRAMS, Pair, Server, Writer
+from cuts.playbook import Run, environment
 from cuts.relay import Relay
+from cuts.rotate import Rotate
 
 HERE = Path(__file__).resolve().parent
 DRIVER, CLIENTS = ("source", "replica"), ("dump", "load")
 MODES = ("before", "after", "lost")
+JOURNEYS: dict[str, type[Journey]] = {"onboard": Onboard, "rotate": Rotate}
 
 # What may be lost without the run failing: only what is sent after everything is done.
 ABSORBED = ("SELECT RELEASE_LOCK",)
@@ -114,7 +116,12 @@ class Warm:
 
 
 class Lane:
-    """A pair with everything around it that can cut a run."""
+    """A pair with everything around it that can cut a run.
+
+    :ivar journey: what is cut; it is set before anything is counted
+    """
+
+    journey: Journey
 
     def __init__(self, flavour: str, home: Path, number: int = 1) -> None:
         self.flavour, self.home = flavour, home
@@ -129,7 +136,10 @@ class Lane:
         self.pair.write_inventory(replica={"datain_client_dir": str(home / "clients")})
         self.warm = Warm(home)
         self.users = tuple(server.state["admin_user"] for server in self.pair.servers)
-        self.undisturbed: dict[str, t.Any] = {}
+
+    def take(self, journey: str) -> None:
+        """Set out on a journey of this name."""
+        self.journey = JOURNEYS[journey](self.pair, self.play)
 
     def close(self) -> None:
         self.warm.stop()
@@ -158,8 +168,8 @@ class Lane:
 
     # Runs
 
-    def play(self, name: str, case: Case | None = None, *words: str, limit: str = "") -> Run:
-        """Run the playbook once, cut at a case or not at all."""
+    def play(self, name: str, case: Case | None = None, *, playbook: str = "") -> Run:
+        """Run a playbook once, that of the journey if none is named, cut at a case or not at all."""
         journal = self.cut_dir / "journal"
         journal.unlink(missing_ok=True)
         (self.cut_dir / "cut.json").unlink(missing_ok=True)
@@ -171,7 +181,7 @@ class Lane:
             (self.cut_dir / "cut.json").write_text(json.dumps({"at": at, "mode": case.mode}))
         output = self.output / name
         began = time.monotonic()
-        self.warm.start([ONBOARD, "-i", str(self.pair.inventory), *words], output, DATAIN_CUT_DIR=str(self.cut_dir))
+        self.warm.start([playbook or self.journey.playbook, "-i", str(self.pair.inventory)], output, DATAIN_CUT_DIR=str(self.cut_dir))
         status = self.warm.wait()
         seconds = time.monotonic() - began
         entries = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
@@ -188,12 +198,13 @@ class Lane:
 
     def count(self) -> tuple[list[tuple[str, str, int]], list[str]]:
         """Run once undisturbed; return every statement in order, and where a server's own log does not agree."""
-        self.pair.fresh()
+        self.journey.begin()
         self.pair.watch(table=True)
         run = self.play("count")
         if run.status:
             raise RuntimeError(f"the undisturbed run fails: {run.tail}")
         self._settle()
+        self.journey.arrived()
         found = [(entry["side"], entry["words"], entry["count"]) for entry in run.journal]
         return found, [text for server in ("source", "replica") for text in self._agree(server, found)]
 
@@ -222,8 +233,7 @@ class Lane:
 
     def baseline(self) -> None:
         """Run undisturbed, under the same writes, and keep what that leaves."""
-        self.pair.fresh()
-        self.pair.watch()
+        self.journey.begin()
         writer = Writer(self.pair.source)
         try:
             run = self.play("baseline")
@@ -234,7 +244,8 @@ class Lane:
         trouble = self.pair.catch_up()
         if trouble:
             raise RuntimeError(trouble)
-        self.undisturbed = self.pair.state()
+        self.journey.keep()
+        self.journey.arrived()
 
     def cut(self, case: Case) -> Outcome:
         """Run a case; where the statement did not come by, once more, since polls are not always as many."""
@@ -242,62 +253,57 @@ class Lane:
         outcome = Outcome(case)
         for attempt in (1, 2, 3):
             outcome = Outcome(case, tries=attempt)
-            with contextlib.ExitStack() as stack:
-                if self._try(case, outcome, stack):
-                    break
+            if self._try(case, outcome):
+                break
         else:
             outcome.wrong.append("never fired: this statement did not come by in three runs")
+        if not outcome.wrong:
+            self.journey.arrived()
         outcome.seconds = time.monotonic() - began
         return outcome
 
-    def _try(self, case: Case, outcome: Outcome, stack: contextlib.ExitStack) -> bool:
+    def _try(self, case: Case, outcome: Outcome) -> bool:
         """Cut, look, mend, look, run a third time. Return whether the cut came to be."""
-        pair = self.pair
-        pair.fresh()
-        pair.watch()
-        logs = {server.name: server.log_size() for server in pair.servers}
-        source_before = pair.source.end()
-        writer = Writer(pair.source)
-        stopped = False
+        journey = self.journey
+        journey.begin()
+        journey.watch()
+        writer = Writer(self.pair.source)
         try:
             first = self.play("first", case)
             if not self._fired(case, first):
                 return False
-            if case.mode == "after" and not self._arrived(case, logs):
+            if case.mode == "after" and not self._arrived(case):
                 outcome.notes.append("killed before the server had it: cut again")
                 return False
             outcome.wrong += self._death(case, first, outcome)
             trouble = self._settle()
             if trouble:
                 outcome.wrong.append(trouble)
-            outcome.wrong += [f"after the cut: {text}" for text in self.invariants(source_before)]
+            outcome.wrong += [f"after the cut: {text}" for text in journey.invariants()]
             second = self.play("second")
-            writer.stop()
-            stopped = True
-            if second.status:
-                outcome.wrong.append(f"the second run failed ({second.status}): {second.tail}")
-                return True
-            outcome.wrong += [f"after the second run: {text}" for text in self.end_state(logs)]
-            third = self.play("third")
-            if third.status or third.changed or not third.recap:
-                outcome.wrong.append(f"the third run: status {third.status}, changed={third.changed}: {third.tail}")
-            return True
         finally:
-            if not stopped:
-                writer.stop()
+            writer.stop()
+        if second.status:
+            outcome.wrong.append(f"the second run failed ({second.status}): {second.tail}")
+            return True
+        outcome.wrong += [f"after the second run: {text}" for text in journey.end_state()]
+        third = self.play("third")
+        if third.status or third.changed or not third.recap:
+            outcome.wrong.append(f"the third run: status {third.status}, changed={third.changed}: {third.tail}")
+        return True
 
     def _fired(self, case: Case, run: Run) -> bool:
         if case.side in CLIENTS:
             return self.relays[case.side].fired
         return any(entry["cut"] for entry in run.journal)
 
-    def _arrived(self, case: Case, logs: dict[str, int]) -> bool:
+    def _arrived(self, case: Case) -> bool:
         """Whether the server's own log holds the statement."""
         server = self.pair.source if case.side in ("source", "dump") else self.pair.replica
         wanted = _head(case.words)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
-            if any(_head(text) == wanted for text in log_statements(server.logged(logs[server.name]))):
+            if any(_head(text) == wanted for text in log_statements(server.logged(self.journey.logs[server.name]))):
                 return True
             time.sleep(0.1)
         return False
@@ -321,92 +327,7 @@ class Lane:
             return []
         return ["the answer was lost, and the run says that all is well"]
 
-    def invariants(self, source_before: tuple[str, int]) -> list[str]:
-        """What holds at any moment, whatever was cut."""
-        pair, wrong = self.pair, []
-        grants = pair.grants()
-        hosts = pair.source.sql(f"SELECT COUNT(*) FROM mysql.user WHERE user = '{pair.user}'")[0][0]
-        bare = f"GRANT USAGE ON *.* TO `{pair.user}`@`%`"
-        # An account is made by two statements: not there, there with no right at all, or whole.
-        if grants not in (None, [bare], self.undisturbed["source"]["grants"]):
-            wrong.append(f"the account is of no allowed state: {grants}")
-        if int(hosts) > 1:
-            wrong.append(f"the account is there {hosts} times")
-        if grants is not None and not pair.source.login_works(pair.user, pair.password):
-            wrong.append("the account does not take its password")
-        if pair.source.status():
-            wrong.append("the source has a channel of its own")
-        if _order(pair.source.end()) < _order(source_before):
-            wrong.append(f"the source's log went back from {source_before} to {pair.source.end()}")
-        strangers = [row for row in pair._account(pair.source) if row not in self.undisturbed["source"]["accounts"] and row[0] != pair.user]
-        if strangers:
-            wrong.append(f"accounts that nobody asked for: {strangers}")
-        return wrong + self._link_invariants()
-
-    def _link_invariants(self) -> list[str]:
-        pair = self.pair
-        status, records = pair.replica.status(), pair.records()
-        if not status:
-            return []
-        seed = records.get("seed") or {}
-        if seed.get("phase") != "complete":
-            return [f"there is a link, and the seed is {seed.get('phase')}"]
-        wrong = []
-        wanted = {"Master_Host": "127.0.0.1", "Master_Port": str(pair.source.port), "Master_User": pair.user}
-        wrong += difference(wanted, {name: status.get(name) for name in wanted}, "link")
-        if not records.get("link"):
-            wrong.append("there is a link, and no intent was recorded before it")
-        if status.get("Slave_SQL_Running") == "No" and status.get("Slave_IO_Running") == "No":
-            start = seed["start"]
-            if self.flavour == "mysql" and [status["Relay_Master_Log_File"], status["Exec_Master_Log_Pos"]] != [start["file"], str(start["position"])]:
-                wrong.append(f"the link stands at {status['Relay_Master_Log_File']}:{status['Exec_Master_Log_Pos']}, the seed at {start}")
-            if self.flavour == "mariadb" and pair.replica.value("SELECT @@GLOBAL.gtid_slave_pos") != start["gtid"]:
-                wrong.append(f"the link stands at {pair.replica.value('SELECT @@GLOBAL.gtid_slave_pos')}, the seed at {start}")
-        return wrong
-
-    def end_state(self, logs: dict[str, int]) -> list[str]:
-        """What is not as the undisturbed run leaves it."""
-        pair = self.pair
-        trouble = pair.catch_up()
-        if trouble:
-            return [trouble]
-        wrong = difference(self.undisturbed, pair.state())
-        for text in difference(pair.rows(pair.source), pair.rows(pair.replica), "rows"):
-            wrong.append(text)
-        start = (pair.records().get("seed") or {}).get("start") or {}
-        wanted = start.get("gtid") if self.flavour == "mariadb" else f"{start.get('file')}:{start.get('position')}"
-        calls = link_calls(pair.replica.logged(logs[pair.replica.name]))
-        if not calls:
-            wrong.append("the log of the replica holds no call that made the link")
-        wrong += [f"the link was made at {call}, the seed was taken at {wanted}" for call in calls if call != wanted]
-        return wrong
-
-
-_ENTRY = re.compile(r"^[^\t\n]*\t+ *\d+ ([A-Z][A-Za-z]*(?: [A-Z][A-Za-z]*)*)\t", re.M)
-
-
-def log_statements(text: str) -> list[str]:
-    """The statements of a general log in a file; a line that begins no entry goes on with the one before."""
-    found = []
-    entries = list(_ENTRY.finditer(text))
-    for entry, following in zip(entries, [*entries[1:], None]):
-        rest = text[entry.end(): following.start() if following else len(text)].rstrip()
-        if entry.group(1) in ("Query", "Init DB"):
-            found.append(words(rest) if entry.group(1) == "Query" else f"command 2 {rest}")
-    return found
-
-
-def link_calls(text: str) -> list[str]:
-    """The coordinates of every call that made a link."""
-    by_gtid = re.findall(r"CALL mysql\.az_replication_change_master_with_gtid\('[^']*', *'[^']*', *(?:'(?:[^'\\]|\\.)*'|<secret>), *\d+, *'([^']*)'", text)
-    by_position = re.findall(r"CALL mysql\.az_replication_change_master\('[^']*', *'[^']*', *(?:'(?:[^'\\]|\\.)*'|<secret>), *\d+, *'([^']*)', *(\d+)", text)
-    return by_gtid + [f"{file}:{position}" for file, position in by_position]
-
 
 def _head(text: str) -> str:
     """The part of a statement that a server's log does not write anew."""
     return " ".join(text.replace("`", "").split()[:3])[:40]
-
-
-def _order(end: tuple[str, int]) -> tuple[int, int]:
-    return int(end[0].rpartition(".")[2]), end[1]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ONBOARD = "datain.azure_mysql.onboard"
+ROTATE = "datain.azure_mysql.rotate_password"
 CALLBACKS = Path(__file__).resolve().parent / "callback"
 
 
