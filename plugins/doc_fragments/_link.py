@@ -70,6 +70,28 @@ options:
       - Refused unless the GTIDs prove that the new server has everything that the replica has, and has purged nothing that it lacks.
     type: bool
     default: false
+  skip:
+    description:
+      - Transactions of the source that the replica is to leave out. Each is data that you agree to lose.
+      - An entry counts only while the applier stands at exactly this place with exactly this error. Nothing else is ever skipped.
+      - What was skipped is recorded beside the data, and an entry is carried out once.
+    type: list
+    elements: dict
+    suboptions:
+      position:
+        description: What is applied when it is next, as C(FILE:POSITION) in the source's log. Either this or O(skip[].gtid).
+        type: str
+      gtid:
+        description: Its GTID.
+        type: str
+      error:
+        description: Number of the error with which the applier stops there.
+        type: int
+        required: true
+      reason:
+        description: Why losing it is right.
+        type: str
+        required: true
   azure_resource_group:
     description: Resource group of the replica, for the commands that are printed.
     type: str

@@ -278,7 +278,7 @@ def _not_up(channel: Channel, replica: Server, message: str, kind: type[Refused]
         words,
         server=replica.label,
         step="watch the link start",
-        hint=_advice.advice(error.code) if error else "look at the state of the link with the status playbook",
+        hint=str(_advice.advice(error)) if error else "look at the state of the link with the status playbook",
         details={"link": link_result(channel)},
     )
 

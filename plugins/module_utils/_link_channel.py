@@ -6,19 +6,19 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import replace
 
 from . import _advice, _procedures
 from ._link_change import change_rows, other_source
 from ._link_model import LinkCurrent, LinkDesired, LinkPlan, channel_of, finding, plan_of, refuse, state_of
+from ._link_skip import skip_row, way_to_skip
 from ._link_start import link_at, log_gap
-from ._model import Channel, Finding, Start, Step
+from ._model import Channel, ChannelError, Finding, Start, Step
 
 
 def channel_rows(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
-    for row in (other_source, _never_connected, change_rows, _stopped, _running, _applier_broken, _receiver_broken, _halted):
+    for row in (other_source, _never_connected, skip_row, change_rows, _stopped, _running, _applier_broken, _receiver_broken, _halted):
         plan = row(current, desired)
         if plan is not None:
             return plan
@@ -140,12 +140,8 @@ def _applier_broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | No
     if error is None or channel.applier == "running":
         return None
     where = f" after {channel.applied}" if channel.applied else ""
-    return refuse(
-        20,
-        f"the applier stopped{where} with {error.code}: {error.message}",
-        _advice.advice(error.code),
-        current,
-    )
+    words = f"the applier stopped{where} with {error.code}: {error.message}"
+    return refuse(20, words, f"{_advice.advice(error)}{way_to_skip(current)}", current)
 
 
 def _receiver_broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
@@ -163,18 +159,10 @@ def _receiver_broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | N
 
 def _unservable(channel: Channel, current: LinkCurrent) -> LinkPlan:
     """Row 19: one number, several causes, told apart by evidence."""
-    error = channel.receiver_error
-    text = error.message if error else ""
+    error = channel.receiver_error or ChannelError(1236, "")
     gap = log_gap(channel.read, current.source_files) if not channel.by_gtid else None
-    if gap or re.search(r"purged|Could not find first log", text, re.I):
-        cause, hint = gap or "the source has purged what the replica lacks", "seed again: datain_state: absent, then datain_reseed: true"
-    elif re.search(r"server[_ ](uu)?id", text, re.I):
-        cause, hint = "two servers have the same id", "give the replica a server_id of its own, then start the link"
-    elif "max_allowed_packet" in text:
-        cause, hint = "an event is larger than max_allowed_packet", "raise max_allowed_packet on the source, then start the link"
-    else:
-        cause, hint = "the source cannot serve the position", _advice.advice(error.code if error else 1236)
-    return refuse(19, f"{cause} ({error.code if error else 1236}: {text})", hint, current)
+    way_out = _advice.advice(error)
+    return refuse(19, f"{gap or way_out.cause} ({error.code}: {error.message})", _advice.SEED_AGAIN if gap else way_out.remedy, current)
 
 
 def broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:

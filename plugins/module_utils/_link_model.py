@@ -11,8 +11,28 @@ from dataclasses import dataclass, field
 
 from . import _procedures
 from ._dialect import Version
-from ._model import Channel, Finding, Identity, Plan, Start, Step
+from ._event import EventGroup
+from ._model import Channel, Coordinates, Finding, Identity, Plan, Start, Step
 from ._state import belongs
+
+
+@dataclass(frozen=True)
+class Skip:
+    """One event that somebody wants to be left out, named so exactly that it can be no other.
+
+    :param error: the number of the error with which the applier stops there
+    :param position: what is applied when it is next, or None
+    :param gtid: its GTID, or None
+    :param reason: why losing it is right
+    """
+
+    error: int
+    reason: str
+    position: Coordinates | None = None
+    gtid: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.gtid or self.position} ({self.error})"
 
 
 @dataclass(frozen=True)
@@ -27,6 +47,7 @@ class LinkDesired:
     :param explicit: coordinates for which the operator vouches
     :param relink: make the link again where nothing proves that it holds the password, and vouch for what cannot be checked
     :param retarget: follow another server than before, where GTIDs prove that it has the same history
+    :param skips: events that are to be left out where the applier stops at them
     """
 
     state: str
@@ -40,6 +61,7 @@ class LinkDesired:
     explicit: Start | None = None
     relink: bool = False
     retarget: bool = False
+    skips: tuple[Skip, ...] = ()
     gtid_reset: str = "align the GTIDs of the replica with those of the seed"
 
 
@@ -69,6 +91,7 @@ class LinkCurrent:
     :param address: why nobody was seen there
     :param history: why the new source cannot be followed by GTID: None unread, "" it can
     :param not_writable: why no row may be written now, or None
+    :param failed: the transaction in the source's log at which the applier stopped; None where it did not, or that is not known
     :param remains: a check of the network has left its channel, which is no link
     """
 
@@ -92,6 +115,7 @@ class LinkCurrent:
     address: str | None = None
     history: str | None = None
     not_writable: str | None = None
+    failed: EventGroup | None = None
     remains: bool = False
 
     @property
@@ -113,11 +137,12 @@ class LinkPlan(Plan):
     """A plan for a link, with the row of the table that decided it.
 
     :param row: number of the row
-    :param verb: ``keep``, ``link``, ``relink``, ``start``, ``stop``, ``remove`` or ``refuse``
+    :param verb: ``keep``, ``link``, ``relink``, ``start``, ``skip``, ``stop``, ``remove`` or ``refuse``
     :param at: where to link
     :param method: ``position`` or ``gtid``
     :param observe: whether the link must be healthy afterwards
     :param drain: what the source has purged must be applied from the relay logs first
+    :param skip: the entry of the inventory that is to be carried out
     :param align: the GTIDs that the replica has to count as executed before it can be linked; nothing else stands in the way
     """
 
@@ -127,6 +152,7 @@ class LinkPlan(Plan):
     method: str | None = None
     observe: bool = False
     drain: bool = False
+    skip: Skip | None = None
     align: str | None = None
 
 

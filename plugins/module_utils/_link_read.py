@@ -55,6 +55,8 @@ def read_link(context: Context, request: LinkRequest) -> LinkCurrent:
 def _read_proofs(context: Context, request: LinkRequest, current: LinkCurrent) -> LinkCurrent:
     """Read what must be proven about a link before it may be called right, or be made again."""
     channel, desired = channel_of(current), request.desired
+    if channel.applier_error and channel.applier != "running" and channel.applied:
+        current = replace(current, failed=context.source.event_group(channel.applied))
     error = channel.receiver_error
     denied = error is not None and error.code in _advice.CREDENTIALS
     if not denied:

@@ -24,6 +24,8 @@ BY_GTID = "change_master_with_gtid"
 START = "start"
 STOP = "stop"
 REMOVE = "remove_master"
+SKIP = "skip_counter"
+SKIP_BY_GTID = "skip_gtid_transaction"
 
 # A procedure stops or starts threads before it answers: a long transaction holds it up.
 PATIENCE = 180
@@ -36,6 +38,8 @@ _ARGUMENTS: dict[tuple[str, int], tuple[str, ...]] = {
     (START, 0): (),
     (STOP, 0): (),
     (REMOVE, 0): (),
+    (SKIP, 0): (),
+    (SKIP_BY_GTID, 1): ("gtid",),
 }
 
 _FAILURE_COLUMNS = ("exception", "error", "message", "result", "status")
@@ -100,7 +104,14 @@ class LinkArguments:
     gtid: str | None = None
 
 
-def call(connection: Connection, procedures: Procedures, name: str, link: LinkArguments | None = None) -> None:
+@dataclass(frozen=True)
+class SkipArguments:
+    """The one transaction that is to count as executed."""
+
+    gtid: str | None
+
+
+def call(connection: Connection, procedures: Procedures, name: str, given: LinkArguments | SkipArguments | None = None) -> None:
     """Call a procedure, drain what it returns, and fail where it says that it failed, by error or by row.
 
     :raises Refused: the procedure is not there, or its arguments are not those we know
@@ -117,7 +128,7 @@ def call(connection: Connection, procedures: Procedures, name: str, link: LinkAr
             step=f"call {full_name}",
             hint="check datain_service and the pricing tier: the Basic tier has no replication procedures",
         )
-    values = [getattr(link, slot) for slot in slots]
+    values = [getattr(given, slot) for slot in slots]
     if any(value is None for value in values):
         raise Refused(f"no start coordinates for {full_name}", server=connection.login.label, step=f"call {full_name}")
     step = f"call {full_name}"

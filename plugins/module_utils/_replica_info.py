@@ -9,10 +9,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from ._advice import explained
 from ._model import Channel
 from ._run import Capability, Context
 from ._server import Server
-from ._state import Records
+from ._state import KINDS, Records
 
 
 def link_result(channel: Channel | None) -> dict[str, t.Any]:
@@ -21,6 +22,8 @@ def link_result(channel: Channel | None) -> dict[str, t.Any]:
     result = (channel or empty).to_result()
     if channel is None:
         result.update(dict.fromkeys(result), state="absent")
+    else:
+        result.update(receiver_error=explained(channel.receiver_error, channel), applier_error=explained(channel.applier_error, channel))
     return result
 
 
@@ -38,7 +41,7 @@ def replica_result(replica: Server) -> dict[str, t.Any]:
         "link": link_result(channels[0] if channels else None),
         "channels": [channel.to_result() for channel in channels],
         "procedures": replica.procedures.to_result(),
-        "records": {kind: records.get(kind) for kind in ("seed", "link", "cutover")},
+        "records": {kind: records.get(kind) for kind in KINDS},
         "tls": replica.connection.tls,
     }
 

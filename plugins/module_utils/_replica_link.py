@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 import typing as t
 
@@ -14,9 +15,10 @@ from ._connection import pem_certificates, pem_text
 from ._errors import InputError, Refused
 from ._link import plan_link
 from ._link_apply import apply_link
-from ._link_model import LinkDesired, LinkPlan, LinkRequest
+from ._link_model import LinkDesired, LinkPlan, LinkRequest, Skip
 from ._link_read import read_link
-from ._model import Start
+from ._link_skip_apply import apply_skip
+from ._model import Coordinates, Start, Step
 from ._probe import SWEEP, sweep
 from ._replica_info import link_result
 from ._run import SOURCE_OPTION, Capability, Context
@@ -38,11 +40,23 @@ LINK_OPTIONS: dict[str, t.Any] = {
     },
     "relink": {"type": "bool", "default": False},
     "retarget": {"type": "bool", "default": False},
+    "skip": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "error": {"type": "int", "required": True},
+            "reason": {"type": "str", "required": True},
+            "position": {"type": "str"},
+            "gtid": {"type": "str"},
+        },
+    },
     "azure_resource_group": {"type": "str"},
     "azure_server_name": {"type": "str"},
 }
 
 
+# MySQL's, with or without a tag, and MariaDB's: never a range or a set.
+_ONE_GTID = re.compile(r"[0-9a-fA-F-]{36}:(?:\w+:)?\d+|\d+-\d+-\d+")
 BACKUPS = "it invalidates all existing backups of that server"
 
 
@@ -71,6 +85,7 @@ def request_from(parameters: dict[str, t.Any]) -> LinkRequest:
         explicit=explicit_start(parameters.get("coordinates")),
         relink=parameters["relink"],
         retarget=parameters["retarget"],
+        skips=tuple(_skip(entry) for entry in parameters.get("skip") or ()),
         gtid_reset=f"{shlex.join(reset_command(parameters, '{gtid}'))} ({BACKUPS}), then run the playbook again"
         if service.control_plane_gtid
         else "restore a dump that sets gtid_purged to {gtid}",
@@ -114,6 +129,25 @@ def explicit_start(coordinates: dict[str, t.Any] | None) -> Start | None:
         raise InputError(f"the coordinates are none: {error}", hint="correct datain_link_coordinates") from error
 
 
+def _skip(entry: dict[str, t.Any]) -> Skip:
+    """Return an event that is to be left out.
+
+    :raises InputError: it is not named by one position or one GTID, or nobody says why
+    """
+    position, gtid = entry.get("position") or "", entry.get("gtid") or ""
+    hint = "write it as status shows it: {position: FILE:POSITION or gtid: GTID, error: NUMBER, reason: TEXT}"
+    if bool(position) == bool(gtid) or not entry["reason"].strip():
+        raise InputError("an entry of skip needs a position or a gtid, one of them, and a reason", hint=hint)
+    if gtid and not _ONE_GTID.fullmatch(gtid):
+        raise InputError(f"{gtid!r} is not one GTID", hint=hint)
+    try:
+        file, number = position.rpartition(":")[::2]
+        place = Coordinates(file, int(number)) if position else None
+    except ValueError as error:
+        raise InputError(f"{position!r} is no position: {error}", hint=hint) from error
+    return Skip(entry["error"], entry["reason"], place, gtid.lower() or None)
+
+
 def link_work(plan: LinkPlan) -> bool:
     """Tell whether anything is to be done or watched."""
     return plan.changed or plan.observe
@@ -125,6 +159,7 @@ def _run(context: Context) -> dict[str, t.Any]:
     current = read_link(context, request)
     plan = plan_link(current, request.desired)
     channel = current.channel
+    skipped: tuple[Step, ...] = ()
     # Not the table's matter: to that, what a check of the network has left does not exist.
     swept = (SWEEP,) if current.remains else ()
     if (swept or (plan.refusal is None and link_work(plan))) and not context.check_mode:
@@ -134,6 +169,13 @@ def _run(context: Context) -> dict[str, t.Any]:
             # What was read before the lock was ours may have changed since.
             current = read_link(context, request)
             plan = plan_link(current, request.desired)
+            while plan.skip:
+                # Each is passed before what comes after it can be judged.
+                apply_skip(context, request, plan, current)
+                skipped += plan.steps
+                current = read_link(context, request)
+                plan = plan_link(current, request.desired)
+            channel = current.channel
             if plan.refusal is None and link_work(plan):
                 channel = apply_link(context, request, plan, current)
     if plan.refusal:
@@ -150,10 +192,10 @@ def _run(context: Context) -> dict[str, t.Any]:
             },
         )
     return {
-        "changed": plan.changed or bool(swept),
+        "changed": plan.changed or bool(swept or skipped),
         "row": plan.row,
         "link": link_result(channel),
-        "actions": [*(step.to_result() for step in swept), *plan.actions()],
+        "actions": [*(step.to_result() for step in (*swept, *skipped)), *plan.actions()],
         "findings": [finding.to_result() for finding in plan.findings],
         "diff": {"before": plan.before, "after": plan.after},
     }

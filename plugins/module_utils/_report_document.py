@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ._advice import advice
-
 SCHEMA_VERSION = 1
 OK, WARNING, FAILED, UNKNOWN = "ok", "warning", "failed", "unknown"
 # The worst first: the order in which people want to read.
@@ -189,10 +187,10 @@ def _blocks_of_link(document: Document) -> list[Document]:
     for who in ("receiver", "applier"):
         error = as_dict(document[f"{who}_error"])
         if error:
-            code = error.get("code")
-            text = f"the {who} reports {code}: {error.get('message')}"
-            found.append(_block(f"link.{who}", text, advice(code if isinstance(code, int) else 0)))
-            document["error"] = document["error"] or f"{code}: {error.get('message')}"
+            said = f"{error.get('code')}: {error.get('message')}"
+            way_out = "; ".join(str(error[key]) for key in ("cause", "remedy") if error.get(key))
+            found.append(_block(f"link.{who}", f"the {who} reports {said}", way_out or None))
+            document["error"] = document["error"] or said
     wanted = document["wanted"] or "started"
     state = document["state"]
     if found or document["role"] == SOURCE or state in _NO_STATE_OF_A_LINK:

@@ -15,11 +15,15 @@ from . import _procedures
 from ._connection import Connection, Login, Row
 from ._dialect import Dialect, Version, dialect_for, parse_version
 from ._errors import StatementError
+from ._event import EventGroup, group_at, next_file
 from ._model import MARIADB, Channel, ChannelError, Coordinates, Identity
+from ._sql import without_credentials
 
 # The schemas that belong to the server, by exact name; a user's ``mysql_app`` or ``system`` is not among them.
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "ndbinfo", "performance_schema", "sys")
 STATE_SCHEMA = "datain_state"
+# How far a transaction is followed in a log to find its end.
+EVENTS_READ = 2000
 # Schemas of the managed platform itself.
 PLATFORM_SCHEMAS = ("__recommendation__", "__querystore__")
 
@@ -149,7 +153,7 @@ class Server:
         )
         if not rows or not channel.applier_error:
             return channel
-        return replace(channel, applier_error=ChannelError(int(rows[0]["code"]), rows[0]["message"], channel.applier_error.at))
+        return replace(channel, applier_error=ChannelError(int(rows[0]["code"]), without_credentials(rows[0]["message"]), channel.applier_error.at))
 
     def binlog_end(self) -> tuple[Coordinates | None, str | None]:
         """The end of the binary log and, on MySQL, the GTIDs executed; (None, None) where nothing is logged."""
@@ -168,6 +172,19 @@ class Server:
                 return {}
             raise
         return {row["Log_name"]: int(row["File_size"]) for row in rows}
+
+    def event_group(self, at: Coordinates) -> EventGroup | None:
+        """The transaction after a place in the binary log; None where the log does not have it, or may not be read."""
+        try:
+            rows = self._events(at)
+            following = next_file(rows)
+            return group_at(following, self._events(following)) if following else group_at(at, rows)
+        except StatementError:
+            return None
+
+    def _events(self, at: Coordinates) -> list[Row]:
+        statement = f"SHOW BINLOG EVENTS IN %s FROM %s LIMIT {EVENTS_READ}"
+        return self.connection.rows(statement, (at.file, at.position), step="read the event at which the applier stopped")
 
     def attached_replicas(self) -> list[dict[str, t.Any]]:
         """The replicas that receive right now, by their dump threads: address, user, seconds since they connected."""
@@ -213,7 +230,8 @@ def _channel(row: Row) -> Channel:
             return None
 
     def error(number: str, text: str, at: str) -> ChannelError | None:
-        return ChannelError(int(get(number)), str(get(text)), str(get(at)) or None) if int(get(number, 0) or 0) else None
+        message = without_credentials(str(get(text)))
+        return ChannelError(int(get(number)), message, str(get(at)) or None) if int(get(number, 0) or 0) else None
 
     lag = words.get("Seconds_Behind_Master")
     using_gtid = str(get("Using_Gtid", "No"))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 MASK = "********"
@@ -23,6 +24,18 @@ def quote_identifier(name: str) -> str:
 def quote_account(user: str, host: str) -> str:
     """Return ``'user'@'host'`` for people to read or paste; statements bind both parts."""
     return "@".join("'" + part.replace("\\", "\\\\").replace("'", "\\'") + "'" for part in (user, host))
+
+
+# A password or its hash in a statement about an account. A server cuts long texts off, so that the closing quote may be missing.
+_CREDENTIAL = re.compile(
+    r"""(?is)(\b(?:BY|AS|USING|OR)\s+(?:PASSWORD\s*)?\(?\s*|\bPASSWORD\s*\(\s*|\bPASSWORD\b[^=;]*=\s*)"""
+    r"""('(?:[^'\\]|\\.|'')*(?:'|$)|"(?:[^"\\]|\\.|"")*(?:"|$)|0x[0-9a-f]+)"""
+)
+
+
+def without_credentials(text: str) -> str:
+    """Return a server's words about a statement without the passwords and hashes that an account statement holds."""
+    return _CREDENTIAL.sub(rf"\1'{MASK}'", text)
 
 
 def _forms(secret: str) -> t.Iterator[str]:

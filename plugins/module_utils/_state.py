@@ -25,6 +25,7 @@ SEED_LOCK = "datain.seed"
 # Seconds to wait for a lock: long enough for a call that outlives its client to end, short enough to answer a person.
 LOCK_PATIENCE = 8
 
+KINDS = ("seed", "link", "skip", "cutover")
 _TABLE = f"{STATE_SCHEMA}.record"
 _NOT_THERE = (1049, 1146)  # no such schema, no such table
 
@@ -90,7 +91,7 @@ def wait_free(connection: Connection, name: str) -> None:
 
 
 class Records:
-    """The rows in datain_state.record on a replica: ``seed``, ``link`` and ``cutover``, each a JSON document.
+    """The rows in datain_state.record on a replica: each of KINDS a JSON document.
 
     Each document carries the identities of both servers. One whose identities are not those of the servers in front
     of us counts as unknown: it belongs to another copy of the data.

@@ -184,12 +184,12 @@ document:
       returned: success
       sample: running
     receiver_error:
-      description: The receiver's last error, as C(code), C(message) and C(at); null without one.
+      description: The receiver's last error, as in RV(datain.azure_mysql.replica_info#module:replica.link); null without one.
       type: dict
       returned: success
       sample: null
     applier_error:
-      description: The applier's last error, as C(code), C(message) and C(at); null without one.
+      description: The applier's last error, as in RV(datain.azure_mysql.replica_info#module:replica.link); null without one.
       type: dict
       returned: success
       sample: null

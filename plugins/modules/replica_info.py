@@ -59,6 +59,8 @@ replica:
         - The link. Every key is always there, null where it is unknown or where there is no link.
         - C(state) is one of V(absent), V(off), V(connecting), V(running), V(receiver_off), V(applier_off),
           V(connection_error) and V(applier_error). C(lag_seconds) is null, never zero, where the server does not know it.
+        - An error has C(code), C(message) and C(at); C(event), C(table), C(gtid) and C(position) tell what it is about, C(cause) why it
+          usually is, and C(remedy) the command or the line of the inventory that mends it.
       type: dict
       returned: success
       sample:
@@ -87,10 +89,10 @@ replica:
       returned: success
       sample: {mysql.az_replication_start: 0}
     records:
-      description: What is recorded beside the data about its C(seed), C(link) and C(cutover); null where nothing is.
+      description: What is recorded beside the data about its C(seed), its C(link), what was left out (C(skip)), and its C(cutover); null where nothing is.
       type: dict
       returned: success
-      sample: {seed: null, link: null, cutover: null}
+      sample: {seed: null, link: null, skip: null, cutover: null}
     tls:
       description: Protocol and cipher of this module's own session; null without TLS.
       type: dict

@@ -11,8 +11,8 @@ version_added: 1.0.0
 short_description: Make a managed server follow a source, stop it, or end that
 description:
   - Makes, starts, stops and removes the replication link of a managed server through the service's own procedures.
-  - Never moves a link backwards, and never skips a transaction. Where it cannot prove that a step is safe, it fails
-    and says what is wrong and what mends it.
+  - Never moves a link backwards, and never skips a transaction that O(skip) does not name. Where it cannot prove that a step is safe,
+    it fails and says what is wrong and what mends it.
   - The coordinates of a seed, or those given, count until the link has started once. From then on the server owns the
     position, and old coordinates are never a reason to act.
   - A call that was cut off is not repeated blindly. Run the task again. It reads the servers and goes on from there.
@@ -57,6 +57,13 @@ EXAMPLES = r"""
     replication_password: "{{ vault_shop_datain }}"
     link_host: shop-db.example.com
     link_ca: "{{ lookup('ansible.builtin.file', 'files/shop-ca.pem') }}"
+
+- name: Leave out one transaction that was looked at, where the applier stands at it
+  datain.azure_mysql.replica_link:
+    skip:
+      - position: binlog.000042:1337
+        error: 1062
+        reason: ticket 4711, the row was added by hand on both servers
 
 - name: Do the same for a host of the inventory's two groups, whose variables say it all
   datain.azure_mysql.replica_link:

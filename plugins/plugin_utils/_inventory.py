@@ -123,6 +123,7 @@ def link_options(inventory: Inventory, name: str) -> dict[str, t.Any]:
         "coordinates": inventory.value(name, "link_coordinates"),
         "relink": inventory.value(name, "relink", False),
         "retarget": inventory.value(name, "retarget", False),
+        "skip": inventory.value(name, "skip", []),
         "schemas": inventory.value(source, "schemas", []),
         "replication_user": inventory.value(source, "replication_user"),
         "replication_password": inventory.value(source, "replication_password"),
@@ -221,6 +222,7 @@ def link_problems(inventory: Inventory, name: str) -> list[str]:
     found += _lag_problems(inventory, name)
     found += _control_plane_problems(inventory, name)
     found += _coordinate_problems(inventory, name)
+    found += _skip_problems(inventory, name)
     found += _account_problems(inventory, name)
     return found
 
@@ -246,6 +248,17 @@ def _account_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
         yield _problem(name, "accounts", "is not a list of patterns", "write each as a text, such as 'shop_*' or 'shop_*@10.%'")
     elif patterns and all(pattern.startswith("!") for pattern in patterns):
         yield _problem(name, "accounts", "only takes accounts out", "add a pattern of those that are meant, '*' for all")
+
+
+def _skip_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
+    entries = inventory.value(name, "skip", [])
+    mend = "write each as status shows it: {position: 'FILE:POSITION' or gtid: GTID, error: NUMBER, reason: TEXT}"
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        yield _problem(name, "skip", "is not a list of events", mend)
+    elif any(not set(entry) <= {"position", "gtid", "error", "reason"} or bool(entry.get("position")) == bool(entry.get("gtid")) for entry in entries):
+        yield _problem(name, "skip", "holds an event that is not named by one position or one GTID", mend)
+    elif not all(str(entry.get("error", "")).isdigit() and str(entry.get("reason") or "").strip() for entry in entries):
+        yield _problem(name, "skip", "holds an event without its error or without a reason", mend)
 
 
 def _coordinate_problems(inventory: Inventory, name: str) -> t.Iterator[str]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.datain.azure_mysql.plugins.module_utils._event import EventGroup
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link import plan_link
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link_channel import broken
-from ansible_collections.datain.azure_mysql.plugins.module_utils._link_model import LinkCurrent, LinkDesired
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link_model import LinkCurrent, LinkDesired, Skip
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link_start import log_gap, mariadb_gap
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import (
     MARIADB,
@@ -355,3 +356,78 @@ def test_broken_sees_what_does_not_heal() -> None:
     assert broken(current(replace(RUNNING, receiver="connecting", receiver_error=error(2003))), DESIRED) is None
     assert broken(current(replace(RUNNING, receiver="stopped", receiver_error=error(1236))), DESIRED).row == 19
     assert broken(current(replace(RUNNING, applier="stopped", applier_error=error(1062))), DESIRED).row == 20
+
+
+# Row 20 with an entry of datain_skip
+ALTER = EventGroup(A.coordinates, Coordinates("binlog.000003", 500), "3e11fa47-71ca-11e1-9e33-c80aa9429562:23", ("shop.item",))
+FAILED = "Worker 1 failed executing transaction '{gtid}' at source log binlog.000003, end_log_pos {end}; Could not execute Write_rows event on table shop.item"
+WITH_SKIPS = Procedures({**PROCEDURES.arity, "skip_counter": 0, "skip_gtid_transaction": 1})
+ENTRY = Skip(1062, "added by hand", position=A.coordinates)
+BY_NAME = Skip(1062, "added by hand", gtid=ALTER.gtid)
+
+
+def broken_applier(code: int = 1062, end: int = 450, gtid: str = "ANONYMOUS") -> Channel:
+    return replace(RUNNING, applier="stopped", applier_error=error(code, FAILED.format(gtid=gtid, end=end)))
+
+
+def stuck(channel: Channel, **changes: object) -> LinkCurrent:
+    return current(channel, **{"procedures": WITH_SKIPS, "failed": ALTER, **changes})
+
+
+GTIDS = {"gtid_modes": ("ON", "ON")}
+USED = {"skip": {"identities": OURS, "entries": [{"entry": str(ENTRY), "phase": "done"}]}}
+BEGUN = {"skip": {"identities": OURS, "entries": [{"entry": str(ENTRY), "phase": "intended"}]}}
+SKIPS = {
+    "by position": (stuck(broken_applier()), (ENTRY,), "az_replication_skip_counter"),
+    "by GTID": (stuck(broken_applier(gtid=ALTER.gtid), **GTIDS), (BY_NAME,), "az_replication_skip_gtid_transaction"),
+    "a place on a server with GTIDs": (stuck(broken_applier(gtid=ALTER.gtid), **GTIDS), (ENTRY,), "az_replication_skip_gtid_transaction"),
+    "a GTID, and a position that lags behind": (stuck(broken_applier(end=900, gtid=ALTER.gtid), failed=None, **GTIDS), (BY_NAME,), "az_replication_skip_gtid_transaction"),
+    "MariaDB by GTID": (stuck(broken_applier(), flavour=MARIADB, **GTIDS), (BY_NAME,), "az_replication_skip_counter"),
+    "begun and cut off": (stuck(broken_applier(), records=BEGUN), (ENTRY,), "az_replication_skip_counter"),
+    "before a change of the link": (stuck(replace(broken_applier(), source_port=1)), (ENTRY,), "az_replication_skip_counter"),
+}
+NO_SKIPS = {
+    "another error": (stuck(broken_applier(1032)), (ENTRY,), "it is about the error 1062"),
+    "another place": (stuck(broken_applier()), (Skip(1062, "x", position=S.coordinates),), "stopped after binlog.000003:300"),
+    "another transaction": (stuck(broken_applier()), (Skip(1062, "x", gtid=f"{ALTER.gtid}4"),), "stopped after"),
+    "carried out before": (stuck(broken_applier(), records=USED), (ENTRY,), "carried out before"),
+    "a position that lags behind": (stuck(broken_applier(end=900)), (ENTRY,), "is not what failed"),
+    "another GTID": (stuck(broken_applier(gtid=f"{ALTER.gtid}4"), **GTIDS), (BY_NAME,), "stopped after"),
+    "an end that is not known": (stuck(broken_applier(), failed=replace(ALTER, end=None)), (ENTRY,), "is not what failed"),
+    "a log that is gone": (stuck(broken_applier(), failed=None), (ENTRY,), "does not show what comes next"),
+    "no procedure": (stuck(broken_applier(), procedures=PROCEDURES), (ENTRY,), "no procedure mysql.az_replication_skip_counter"),
+    "no name": (stuck(broken_applier(), failed=replace(ALTER, gtid=None), **GTIDS), (ENTRY,), "nothing tells the GTID"),
+    "nothing is asked for": (stuck(broken_applier()), (), "stopped after"),
+}
+
+
+@pytest.mark.parametrize("state, skips, procedure", SKIPS.values(), ids=SKIPS)
+def test_an_event_that_is_named_is_skipped(state: LinkCurrent, skips: tuple, procedure: str) -> None:
+    plan = plan_link(state, replace(DESIRED, skips=skips))
+    assert (plan.row, plan.verb, plan.skip) == (20, "skip", skips[0]), plan.refusal
+    assert [step.target.rpartition(".")[2] for step in plan.steps] == [procedure, "az_replication_start"]
+    assert "added by hand" in plan.steps[0].reason
+
+
+@pytest.mark.parametrize("state, skips, words", NO_SKIPS.values(), ids=NO_SKIPS)
+def test_nothing_else_is_ever_skipped(state: LinkCurrent, skips: tuple, words: str) -> None:
+    plan = plan_link(state, replace(DESIRED, skips=skips))
+    assert (plan.row, plan.verb, plan.skip) == (20, "refuse", None)
+    assert words in (plan.refusal or "")
+
+
+def test_a_link_that_is_to_be_stopped_skips_nothing() -> None:
+    plan = plan_link(stuck(broken_applier()), replace(DESIRED, skips=(ENTRY,), state="stopped"))
+    assert (plan.row, plan.skip) == (15, None)
+
+
+def test_the_refusal_prints_no_entry_that_would_be_another() -> None:
+    hint = plan_link(stuck(broken_applier(end=900)), DESIRED).hint or ""
+    assert "datain_skip" not in hint and "replica_parallel_workers" in hint
+
+
+def test_the_refusal_prints_the_entry_that_fits() -> None:
+    hint = plan_link(stuck(broken_applier()), DESIRED).hint or ""
+    assert "compare shop.item on both servers" in hint
+    assert "datain_skip: [{position: 'binlog.000003:300', error: 1062, reason: ...}]" in hint
+    assert f"gtid: '{ALTER.gtid}'" in (plan_link(stuck(broken_applier(gtid=ALTER.gtid), **GTIDS), DESIRED).hint or "")

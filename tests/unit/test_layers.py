@@ -23,7 +23,7 @@ COLLECTION = "ansible_collections.datain.azure_mysql"
 # Files of one layer may import each other, but never in a circle.
 CAPABILITY = "capability"
 LAYERS = (
-    ("module_utils/_errors", "module_utils/_model", "module_utils/_sql", "module_utils/_password_hash"),
+    ("module_utils/_errors", "module_utils/_model", "module_utils/_event", "module_utils/_sql", "module_utils/_password_hash"),
     ("module_utils/_connection", "module_utils/_dialect"),
     ("module_utils/_services",),
     ("module_utils/_procedures",),
