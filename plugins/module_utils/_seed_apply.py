@@ -147,8 +147,7 @@ def _copy(
             return
         replica.connection.value("SELECT 1", step="keep the session that holds the lock")
         if source.is_mariadb and not gtids:
-            step = "read the GTID of the copy"
-            gtids.append(source.connection.value("SELECT BINLOG_GTID_POS(%s, %s)", (start.file, start.position), step=step) or None)
+            gtids.append(source.gtid_at(start))
         danger = log_danger(start, source.binlog_files(), state.seconds, retention, state.fraction)
         if danger:
             raise ToolError(
@@ -225,8 +224,7 @@ def _nothing_to_copy(source: Server) -> Start:
             raise Refused(f"the source has got the schema {some(sorted(found))} in the meantime", server=source.label, hint="run again")
         if end is not None and source.binlog_end()[0] == end:
             if source.is_mariadb:
-                step = "read the GTID of the empty source"
-                gtid = source.connection.value("SELECT BINLOG_GTID_POS(%s, %s)", (end.file, end.position), step=step) or None
+                gtid = source.gtid_at(end)
             return Start(end, gtid, "seed")
     raise Refused("the source's log does not stand still", server=source.label, step="read where an empty source is", hint="run again")
 

@@ -68,8 +68,8 @@ def arrived(pair, number):
 def test_exactly_what_is_named_is_left_out(linked):
     on_replica(linked, "INSERT INTO shop.t VALUES (5), (7);")
     # The second is one transaction: left out as a whole, or not at all.
-    linked.source.sql("INSERT INTO shop.t VALUES (5); INSERT INTO shop.t VALUES (6); BEGIN; INSERT INTO shop.t VALUES (70); INSERT INTO shop.t VALUES (7); COMMIT;"
-                      "INSERT INTO shop.t VALUES (8);")  # fmt: skip
+    five, six, seventy, seven, eight = (f"INSERT INTO shop.t VALUES ({number});" for number in (5, 6, 70, 7, 8))
+    linked.source.sql(f"{five} {six} BEGIN; {seventy} {seven} COMMIT; {eight}")
     told = stops(linked)
     assert (told["code"], told["table"]) == (1062, "shop.t") and told["event"].startswith("Write_rows")
     assert "there already" in told["cause"] and "shop.t" in told["remedy"]

@@ -72,7 +72,9 @@ GROUPS = {
         EventGroup(AT, Coordinates(AT.file, 331), "0-1-17", ("shop.item",)),
     ),
     "MariaDB, a statement": ((("Gtid", 200, "GTID 0-1-18"), ("Query", 300, "use `shop`; DROP TABLE x")), EventGroup(AT, Coordinates(AT.file, 300), "0-1-18")),
-    "longer than what was read": ((("Gtid", 200, "BEGIN GTID 0-1-17"), ("Table_map", 280, "table_id: 18 (shop.item)")), EventGroup(AT, None, "0-1-17", ("shop.item",))),
+    "longer than what was read": (
+        (("Gtid", 200, "BEGIN GTID 0-1-17"), ("Table_map", 280, "table_id: 18 (shop.item)")), EventGroup(AT, None, "0-1-17", ("shop.item",)),
+    ),
 }  # fmt: skip
 
 

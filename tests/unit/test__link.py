@@ -381,7 +381,9 @@ SKIPS = {
     "by position": (stuck(broken_applier()), (ENTRY,), "az_replication_skip_counter"),
     "by GTID": (stuck(broken_applier(gtid=ALTER.gtid), **GTIDS), (BY_NAME,), "az_replication_skip_gtid_transaction"),
     "a place on a server with GTIDs": (stuck(broken_applier(gtid=ALTER.gtid), **GTIDS), (ENTRY,), "az_replication_skip_gtid_transaction"),
-    "a GTID, and a position that lags behind": (stuck(broken_applier(end=900, gtid=ALTER.gtid), failed=None, **GTIDS), (BY_NAME,), "az_replication_skip_gtid_transaction"),
+    "a GTID, and a position that lags behind": (
+        stuck(broken_applier(end=900, gtid=ALTER.gtid), failed=None, **GTIDS), (BY_NAME,), "az_replication_skip_gtid_transaction",
+    ),
     "MariaDB by GTID": (stuck(broken_applier(), flavour=MARIADB, **GTIDS), (BY_NAME,), "az_replication_skip_counter"),
     "begun and cut off": (stuck(broken_applier(), records=BEGUN), (ENTRY,), "az_replication_skip_counter"),
     "before a change of the link": (stuck(replace(broken_applier(), source_port=1)), (ENTRY,), "az_replication_skip_counter"),
