@@ -12,7 +12,7 @@ import shlex
 import typing as t
 
 from ._connection import pem_certificates, pem_text
-from ._errors import InputError, Refused
+from ._errors import DatainError, InputError, Refused
 from ._link import plan_link
 from ._link_apply import apply_link
 from ._link_model import LinkDesired, LinkPlan, LinkRequest, Skip
@@ -177,7 +177,11 @@ def _run(context: Context) -> dict[str, t.Any]:
                 plan = plan_link(current, request.desired)
             channel = current.channel
             if plan.refusal is None and link_work(plan):
-                channel = apply_link(context, request, plan, current)
+                try:
+                    channel = apply_link(context, request, plan, current)
+                except DatainError as error:
+                    error.details.setdefault("row", plan.row)
+                    raise
     if plan.refusal:
         first = alignment(plan, context.parameters)
         raise Refused(

@@ -100,7 +100,7 @@ link:
   sample: {state: running, method: position, lag_seconds: 0}
 row:
   description: Row of the decision table that applied; see the guide on link states.
-  returned: always
+  returned: when it was decided, also where what was decided then failed
   type: int
   sample: 16
 actions:

@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _replica_info, _replica_link
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cuts.door import Door
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _replica_info, _replica_link, _seed
 
 PASSWORD = "Repl-'\"\\-ü 1"
 FLAVOURS = {
@@ -58,8 +64,14 @@ class Pair:
         }
 
     def link(self, check_mode=False, **other):
-        login = self.replica.login(login_tls="verify_ca", login_ca=self.replica.state["ca"])
-        return self.perform(_replica_link.CAPABILITY, login, check_mode, **self.options(**other))
+        return self.perform(_replica_link.CAPABILITY, self.login(), check_mode, **self.options(**other))
+
+    def login(self, **other):
+        return self.replica.login(login_tls="verify_ca", login_ca=self.replica.state["ca"], **other)
+
+    def seed(self):
+        source = self.source.login(login_tls="verify_ca", login_ca=self.source.state["ca"])
+        return self.perform(_seed.CAPABILITY, self.login(), source=source, client_dir=self.replica.state["bin_dir"])
 
     def info(self):
         return self.perform(_replica_info.CAPABILITY, self.replica.login(login_tls="required"))["replica"]
@@ -118,6 +130,16 @@ def test_rows_7_and_16_linked_by_the_operators_word_and_kept(pair):
     assert pair.arrives(3)
     again = pair.link(coordinates=coordinates)
     assert not again["changed"] and again["row"] == 16 and again["actions"] == []
+
+
+def test_row_6_linked_where_the_seed_says(pair):
+    pair.replica.sql("DROP DATABASE shop")
+    assert pair.seed()["changed"]
+    pair.source.sql("INSERT INTO shop.t VALUES (60)")
+    result = pair.link()
+    assert result["changed"] and result["row"] == 6 and pair.arrives(61)
+    assert pair.rows()[0] == pair.rows()[1]
+    assert pair.link()["row"] == 16
 
 
 def test_row_8_nothing_is_known(pair):
@@ -235,6 +257,29 @@ def test_row_18_the_password_was_changed_behind_our_back(linked):
     assert mended["row"] == 14 and linked.arrives(70)
 
 
+def test_row_18_the_network_is_waited_for(pair):
+    door = Door(pair.source.state["port"])
+    made = pair.link(coordinates=pair.end(), link_port=door.port)
+    assert not made.get("failed"), made
+    door.shut()
+    pair.source.sql("INSERT INTO shop.t VALUES (80)")
+    deadline = time.monotonic() + 10
+    while pair.running()[0] == "Yes" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    before = pair.status()
+    result = pair.link(link_port=door.port, wait_timeout=2)
+    assert result["failed"] and result["row"] == 18 and "not healthy after 2 s" in result["msg"], result
+    after = pair.status()
+    assert [after[key] for key in ("Relay_Log_File", "Exec_Master_Log_Pos")] == [before[key] for key in ("Relay_Log_File", "Exec_Master_Log_Pos")]
+    assert pair.running() == ("Connecting", "Yes")
+    door.open()
+    # Else it would try again after a minute only.
+    pair.replica.sql("CALL mysql.az_replication_stop; CALL mysql.az_replication_start")
+    assert pair.arrives(81) and pair.rows()[0] == pair.rows()[1]
+    assert not pair.link(link_port=door.port)["changed"]
+    door.shut()
+
+
 def test_row_20_the_applier(linked):
     linked.replica.sql("INSERT INTO shop.t VALUES (77)")
     linked.source.sql("INSERT INTO shop.t VALUES (77)")
@@ -266,6 +311,22 @@ def test_row_2_a_named_channel(pair):
         assert result["failed"] and result["row"] == 2
     finally:
         pair.replica.sql(f"RESET SLAVE {name} ALL" if pair.mariadb else f"RESET REPLICA ALL FOR CHANNEL {name}")
+
+
+def test_row_2_a_read_replica_of_the_platform(linked):
+    linked.replica.sql("SET GLOBAL read_only = 1")
+    result = linked.link(replication_user="another")
+    assert result["failed"] and result["row"] == 2 and linked.running() == ("Yes", "Yes")
+    assert linked.status()["Master_User"] == "datain"
+
+
+def test_row_1_the_status_cannot_be_read(linked):
+    """That no rows come is not the same as that there are none."""
+    linked.replica.sql("CREATE USER blind@'%' IDENTIFIED BY 'blind'; GRANT SELECT, EXECUTE ON *.* TO blind@'%'")
+    login = {**linked.login(), "login_user": "blind", "login_password": "blind"}
+    result = linked.perform(_replica_link.CAPABILITY, login, **linked.options(replication_user="another"))
+    assert result["failed"] and result["error"]["code"] == 1227 and linked.running() == ("Yes", "Yes")
+    assert linked.status()["Master_User"] == "datain"
 
 
 def test_row_1_the_lock_is_held_and_the_holder_is_named(pair):
