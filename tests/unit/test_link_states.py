@@ -32,7 +32,7 @@ def collected():
 
 
 def test_every_row_is_described_and_walked():
-    described = [int(row) for row in re.findall(r"^\| (\d+) \| (?!`test_)", DOCUMENT, re.M)]
+    described = [int(row) for row in re.findall(r"^\| (\d{1,2}) \| (?!`test_)", DOCUMENT, re.M)]
     assert described == sorted(ROWS) and {row for row, _test in WALKED} == ROWS
 
 
