@@ -175,6 +175,7 @@ class Running:
 
     def __init__(self, name, lab, folder, play):
         self.name, self.group, self.folder, self._play = name, GROUPS[name], folder, play
+        self.skips = {}
         dressed = ("--service", self.group.source_service) if self.group.source_service else ()
         self.sources = {
             server: lab(f"svc-s{number}", server, *dressed, *self.group.source_words.get(server, ()))
@@ -212,7 +213,7 @@ class Running:
                 own["datain_link_ca"] = self.sources[row.source].state["ca"]
             if row.waiver:
                 own["datain_waivers"] = [{"rule": row.waiver, "reason": "the scenario asks for it", "until": "2099-12-31"}]
-            replicas[row.name] = {**self.login(server), **own}
+            replicas[row.name] = {**self.login(server), **own, "datain_skip": self.skips.get(row, [])}
         common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "datain_report_dir": str(self.folder / "report")}
         return {"all": {"vars": common, "children": {"datain_sources": {"hosts": sources}, "datain_replicas": {"hosts": replicas}}}}
 
@@ -241,6 +242,12 @@ class Running:
         where = {"link_host": source.state["host"], "link_port": source.state["port"]}
         account = {"replication_user": USER, "replication_password": PASSWORD}
         return perform(_prerequisites.CAPABILITY, login, source=own, service=service, **where, **account)
+
+    def applier_stops(self, row):
+        deadline = time.monotonic() + 15
+        while self.status(row).get("Slave_SQL_Running") != "No" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return self.status(row).get("Slave_SQL_Running") == "No"
 
     def status(self, row):
         """The channel in the server's own words; those of before 8.0.22 on every version."""
@@ -338,6 +345,26 @@ def test_again_changes_nothing_and_status_sees_all(onboarded):
     report = json.loads((onboarded.folder / "report" / "report.json").read_text())
     states = {host["host"]: (host["state"], host["method"]) for host in report["hosts"] if host["role"] == "replica"}
     assert states == {row.name: ("running", "gtid" if row.by_gtid else "position") for row in onboarded.group.rows}
+
+
+@of_groups("mysql-5.6", "mysql-5.7", "mysql-9.7", "mysql-gtid", "mariadb-10.2", "mariadb")
+def test_exactly_the_transaction_that_is_named_is_left_out(onboarded):
+    twice = "INSERT INTO shop.orders VALUES (500, 'twice', 5, NULL);"
+    for replica in onboarded.replicas.values():
+        replica.sql("SET sql_log_bin=0;" + twice)
+    for source in onboarded.sources.values():
+        source.sql(twice + "INSERT INTO shop.orders VALUES (501, 'once', 5, NULL);")
+    assert [row for row in onboarded.group.rows if not onboarded.applier_stops(row)] == []
+    stopped = onboarded.play("onboard")
+    said = {host: result["msg"] for host, result in stopped.failures}
+    for row in onboarded.group.rows:
+        kind, place = re.search(r"datain_skip: \[\{(position|gtid): '([^']+)', error: 1062, reason: ...\}\]", said[row.name]).groups()
+        onboarded.skips[row] = [{kind: place, "error": 1062, "reason": "it is the same row on both sides"}]
+    passed = onboarded.play("onboard")
+    assert [result["msg"] for _host, result in passed.failures] == [] and passed.rc == 0
+    for row in onboarded.group.rows:
+        assert onboarded.caught_up(row), onboarded.status(row)
+        assert onboarded.replicas[row].sql(ROWS) == onboarded.sources[row.source].sql(ROWS)
 
 
 @of_groups("mysql-5.6", "mysql-gtid", "mariadb-10.2")
