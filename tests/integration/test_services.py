@@ -358,7 +358,9 @@ def test_exactly_the_transaction_that_is_named_is_left_out(onboarded):
     stopped = onboarded.play("onboard")
     said = {host: result["msg"] for host, result in stopped.failures}
     for row in onboarded.group.rows:
-        kind, place = re.search(r"datain_skip: \[\{(position|gtid): '([^']+)', error: 1062, reason: ...\}\]", said[row.name]).groups()
+        entry = re.search(r"datain_skip: \[\{(position|gtid): '([^']+)', error: 1062, reason: ...\}\]", said[row.name])
+        assert entry, said[row.name]
+        kind, place = entry.groups()
         onboarded.skips[row] = [{kind: place, "error": 1062, "reason": "it is the same row on both sides"}]
     passed = onboarded.play("onboard")
     assert [result["msg"] for _host, result in passed.failures] == [] and passed.rc == 0

@@ -47,7 +47,8 @@ def test_what_an_error_tells(message: str, expected: FailedEvent) -> None:
 
 
 def listing(*events: tuple[str, int, str]) -> list[dict]:
-    return [{"Log_name": AT.file, "Event_type": kind, "End_log_pos": end, "Info": info} for kind, end, info in events]
+    starts = (AT.position, *(end for _kind, end, _info in events))
+    return [{"Log_name": AT.file, "Pos": at, "Event_type": kind, "End_log_pos": end, "Info": info} for at, (kind, end, info) in zip(starts, events)]
 
 
 OWN = f"SET @@SESSION.GTID_NEXT= '{UUID}:23'"
@@ -81,6 +82,13 @@ GROUPS = {
 @pytest.mark.parametrize("events, expected", GROUPS.values(), ids=GROUPS)
 def test_the_next_transaction(events: tuple, expected: EventGroup) -> None:
     assert group_at(AT, listing(*events)) == expected
+
+
+def test_ends_that_are_not_told_in_the_transaction() -> None:
+    events = listing(("Gtid", 200, "BEGIN GTID 0-1-17"), ("Table_map", 280, "table_id: 18 (shop.item)"), ("Xid", 331, "COMMIT"), ("Gtid", 400, "GTID 0-1-18"))
+    told = [{**event, "End_log_pos": 0} for event in events]
+    assert group_at(AT, told) == EventGroup(AT, Coordinates(AT.file, 331), "0-1-17", ("shop.item",))
+    assert group_at(AT, told[:3]) == EventGroup(AT, None, "0-1-17", ("shop.item",))
 
 
 def test_nothing_comes_next() -> None:
