@@ -77,7 +77,7 @@ def normalise(name: str, given: Document, now: str, **known: t.Any) -> Document:
     """Turn what a play knows about one host into the host's document; every key of the schema is there.
 
     :param given: keys of the schema as they are; and ``plan`` and ``results``, results of this collection's modules in the
-        order in which they ran, out of which the missing keys are made
+        order in which they ran, out of which the missing keys are made; with ``planned`` they ran in check mode
     :param now: the time of the report, ISO 8601
     :param known: keys that count where neither says otherwise
     """
@@ -96,9 +96,10 @@ def normalise(name: str, given: Document, now: str, **known: t.Any) -> Document:
         if part.get("failed") or part.get("unreachable"):
             document["error"] = str(part.get("msg") or "failed")
             document["blocks"] += _blocks_of(part, document["findings"])
-    if document["changed"] and not document["actions"]:
-        # Only a plan in check mode tells of a change that nobody has made.
-        document.update(actions=[step for part in planned for step in as_list(part.get("actions"))], planned=True)
+    if given.get("planned"):
+        # Nobody has done what a plan says, and what comes after it is told on top of that.
+        plans = [as_dict(part.get("plan")) for part in parts if part.get("changed")]
+        document["actions"] = [step for plan in plans for step in as_list(plan.get("actions"))] + document["actions"]
     for part in (*parts, *planned):
         _from_link(document, part)
     for part in (*parts, *planned):

@@ -256,7 +256,7 @@ document:
       returned: success
       sample: true
     actions:
-      description: What was done.
+      description: What was done, or what a run in check mode would do.
       type: list
       elements: dict
       returned: success

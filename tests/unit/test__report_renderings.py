@@ -390,9 +390,13 @@ def test_markdown_fits_any_limit(limit):
 
 def test_a_plan_in_check_mode_says_what_would_be_done():
     steps = [{"action": "link", "target": "mysql.az_replication_change_master", "reason": "made again because of <user>"}]
-    would = host("shop-azure", {"plan": {"changed": True, "plan": {"actions": steps}}})
-    did = host("shop-azure", {"results": [{"changed": True, "actions": steps}]})
-    assert (would["planned"], did["planned"]) == (True, False) and would["actions"] == did["actions"] == steps
+    account = {"action": "create", "target": "app@%", "reason": "account"}
+    plan = {"changed": True, "plan": {"actions": steps}}
+    would = host("shop-azure", {"planned": True, "plan": plan, "results": [{"changed": True, "actions": [account]}]})
+    did = host("shop-azure", {"plan": {"plan": {"actions": steps}}, "results": [{"changed": True, "actions": steps}, {"changed": True, "actions": [account]}]})
+    assert (would["planned"], did["planned"]) == (True, False) and would["actions"] == did["actions"] == [*steps, account]
+    only = host("shop-azure", {"planned": True, "plan": {"plan": {"actions": []}}, "results": [{"changed": True, "actions": [account]}]})
+    assert only["planned"] and only["actions"] == [account]
     for made, title in ((would, "What would be done"), (did, "What was done")):
         text = _report_markdown.render(_report_document.merge([made], None))
         assert f"### {title}" in text and "\\<user\\>" in text
