@@ -50,10 +50,11 @@ def plugin_for(state: AccountState, desired: Desired) -> str:
     """Return the plugin that the account should have.
 
     A link cannot ask for the source's public key, so without TLS caching_sha2_password does not let a replica in (2061).
+    One that is attached without TLS proves that it can; one that is attached by TLS does not prove it for a link without.
     """
     if desired.plugin != AUTO:
         return desired.plugin
-    tls = desired.require_tls or bool(state.attached)
+    tls = desired.require_tls or (bool(state.attached) and not state.attached_tls)
     current = [name for name, _stored in state.account.methods] if state.account else []
     usable = {NATIVE: state.native_active, CACHING_SHA2: tls and not state.mariadb}
     if len(current) == 1 and (
@@ -153,7 +154,7 @@ def _endangers(state: AccountState, desired: Desired, step: Step) -> str | None:
 _REFUSED_HINTS = {
     "drop_account": "unlink the replica first (datain_state: absent), then remove the account; the source sees a session that has gone"
     " only when it sends the next event, so after that wait for a write, or KILL it",
-    "require_tls": "give the link a CA (datain_link_ca) and let it reconnect, or demand no TLS",
+    "require_tls": "stop the replica's link (datain_state: stopped), then give it the CA (datain_link_ca) and start it; or demand no TLS",
 }
 _OTHER_NAME = "use a second account (another datain_replication_user) for the new password, or stop the replica's link while this one is changed"
 

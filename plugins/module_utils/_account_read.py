@@ -158,5 +158,5 @@ def read_account(source: Server, desired: Desired) -> AccountState:
     return replace(
         state,
         all_seen=bool(attached) or _all_sessions_seen(source),
-        attached_tls=_sessions_tls(source, attached) if attached and desired.require_tls else None,
+        attached_tls=_sessions_tls(source, attached) if attached else None,
     )

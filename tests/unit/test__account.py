@@ -95,8 +95,9 @@ def test_the_plugin_of_a_new_account(version, flavour, desired, plugin):
 
 def test_without_tls_caching_sha2_lets_no_replica_in():
     assert actions(module.plan_account(state(caching()), DESIRED)) == ["set_plugin"]
-    # A replica that is attached proves that it can.
+    # A replica that is attached proves that it can, unless TLS lets it in, which the link is to do without from now on.
     assert not module.plan_account(state(caching(), attached=(SESSION,)), DESIRED).changed
+    assert actions(module.plan_account(state(caching(tls="any"), attached=(SESSION,), attached_tls=True), DESIRED)) == ["set_plugin", "relax_tls"]
 
 
 def test_where_native_is_gone():
