@@ -8,7 +8,7 @@ import typing as t
 from ansible_collections.datain.azure_mysql.plugins.module_utils._report import CAPABILITY
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
 
-_VARIABLES = {"service": "datain_service", "source_name": "datain_source", "wanted": "datain_state"}
+_VARIABLES = {"service": "datain_service", "source_name": "datain_source", "wanted": "datain_state", "max_lag": "datain_max_lag"}
 
 
 class ActionModule(CapabilityAction):
@@ -23,7 +23,10 @@ class ActionModule(CapabilityAction):
             return {}, []
         found: dict[str, t.Any] = {"fleet": fleet}
         if name in fleet["replicas"]:
-            found.update({option: str(self._templar.template(task_vars[variable])) for option, variable in _VARIABLES.items() if task_vars.get(variable)})
+            given = {option: task_vars.get(variable) for option, variable in _VARIABLES.items()}
+            found.update({option: str(self._templar.template(value)) for option, value in given.items() if value not in (None, "")})
         if found.get("wanted") not in (None, *CAPABILITY.options["wanted"]["choices"]):
             del found["wanted"]
+        if not found.get("max_lag", "0").isdigit():
+            del found["max_lag"]
         return {option: value for option, value in found.items() if option not in self._task.args}, []

@@ -54,6 +54,8 @@ class Dialect:
     :param attached: lists the replicas that receive, with the server ids that they told
     :param reserved_words: words that were free once and now need quotes as names
     :param table_options: information_schema tells the options of tables without opening each of them
+    :param table_files: the rest of a SELECT of the files of all tables
+    :param strict_keys: foreign keys refer to unique keys only, and no partition is by the beginning of a column
     :param removed_modes: words of sql_mode that were known once and now are refused
     :param account_tables: where accounts and all that belongs to them are kept, each with what reads it whole
     :param account_parts: what an account can have here beside logins, TLS demands and limits
@@ -95,6 +97,8 @@ class Dialect:
     reserved_words: frozenset[str] = frozenset()
     removed_modes: frozenset[str] = frozenset()
     table_options: bool = True
+    table_files: str = "PATH AS path FROM information_schema.INNODB_SYS_DATAFILES"
+    strict_keys: bool = False
     account_tables: tuple[tuple[str, str], ...] = ()
     account_parts: frozenset[str] = frozenset()
     hash_as_hex: bool = False
@@ -172,6 +176,7 @@ _MYSQL_80 = replace(
     " WHERE FILTER_NAME = 'REPLICATE_WILD_IGNORE_TABLE'",
     reserved_words=_WORDS_80,
     removed_modes=_MODES_80,
+    table_files="PATH AS path FROM information_schema.INNODB_DATAFILES",
     account_tables=_USERS + _ROLES_80,
     account_parts=_PARTS_57 | {"reuse"},
     default_role="SET DEFAULT ROLE {roles} TO {account}",
@@ -203,6 +208,7 @@ _MYSQL_84 = replace(
     dump_clients=(_BINARY_LOG_STATUS, _LAST),
     event_off="DISABLE ON REPLICA",
     reserved_words=_MYSQL_82.reserved_words | {"qualify", "tablesample"},
+    strict_keys=True,
 )
 _MYSQL_90 = replace(_MYSQL_84, reserved_words=_MYSQL_84.reserved_words | {"external", "library"})
 _MARIADB = Dialect(
@@ -237,6 +243,7 @@ _MARIADB_106 = replace(
     _MARIADB_105,
     retention=(("binlog_expire_logs_seconds", 1), ("expire_logs_days", 86400)),
     reserved_words=_MARIADB_105.reserved_words | {"offset"},
+    table_files="FILENAME AS path FROM information_schema.INNODB_SYS_TABLESPACES",
 )
 # Collations of Unicode 14 have no character set in their names, but tables that use them do.
 _MARIADB_1010 = replace(

@@ -99,6 +99,11 @@ TRAITS = (
 ) = ("partitioned", "compressed", "reserved", "collation", "auto_increment", "my_row_id", "wide")
 
 
+# What tables have that other servers refuse: a file elsewhere than in their schema's folder; partitions by the beginning of a
+# column; a foreign key to what is not unique.
+FILE, PREFIX, REFERENCE = "file", "prefix", "reference"
+
+
 @dataclass(frozen=True)
 class TableGroup:
     """Tables that are alike.
@@ -195,6 +200,7 @@ class Side:
     """What was read on one server. Every field from ``variables`` on may be ``Unread``.
 
     :param schemas: the user's schemas, with their default collations
+    :param refused: tables by what they have that other servers refuse; of those with a file elsewhere, the files
     :param attached: the replicas that receive right now
     :param registered: server ids of the replicas that receive right now, as they told them
     :param longest_statement: seconds that the longest of the running statements has been running
@@ -223,6 +229,7 @@ class Side:
     schemas: Maybe = NOT_READ
     tables: Maybe = NOT_READ
     objects: Maybe = NOT_READ
+    refused: Maybe = NOT_READ
     attached: Maybe = NOT_READ
     registered: Maybe = NOT_READ
     longest_statement: Maybe = NOT_READ

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from ._facts import (
     AUTO_INCREMENT,
     COMPRESSED,
+    FILE,
     PARTITIONED,
+    PREFIX,
+    REFERENCE,
     RESERVED,
     ROW_ID,
     SHOWN,
@@ -55,12 +58,14 @@ class Wanted:
     :param words: those that are free on the source and reserved on the replica, in lower case
     :param generated_keys: the replica makes invisible primary keys
     :param row_bytes: the longest row that the replica takes, where the source takes longer ones, or 0
+    :param strict_keys: the replica refuses keys that the source takes
     """
 
     collations: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     generated_keys: bool = False
     row_bytes: int = 0
+    strict_keys: bool = False
 
 
 # Names are compared as bytes: in information_schema of MySQL 5.7 and MariaDB `a` and `A`, e and é would be one.
@@ -183,6 +188,36 @@ def read_tables(reader: Reader, schemas: t.Sequence[str], wanted: Wanted) -> tup
         )
         for row in rows
     )
+
+
+# A table's own file is below a folder that has its schema's name; one that it shares, or that was put elsewhere, is not.
+_ELSEWHERE = "path REGEXP '[.]ibd$' AND path NOT REGEXP '^[.]/[^/]+/'"
+_BY_PREFIX = (
+    "information_schema.PARTITIONS AS p JOIN information_schema.STATISTICS AS i ON i.TABLE_SCHEMA = p.TABLE_SCHEMA AND i.TABLE_NAME = p.TABLE_NAME"
+    " WHERE p.PARTITION_METHOD IN ('KEY', 'LINEAR KEY') AND i.SUB_PART IS NOT NULL AND (LOCATE(CONCAT('`', i.COLUMN_NAME, '`'), p.PARTITION_EXPRESSION) > 0"
+    " OR (COALESCE(p.PARTITION_EXPRESSION, '') = '' AND i.INDEX_NAME = 'PRIMARY'))"
+)
+_NOT_UNIQUE = "information_schema.REFERENTIAL_CONSTRAINTS AS r WHERE r.UNIQUE_CONSTRAINT_NAME IS NULL"
+
+
+def read_refused(reader: Reader, schemas: t.Sequence[str], wanted: Wanted) -> dict[str, Named]:
+    """Look for what tables have that other servers refuse, in one statement; nobody tells whose a shared file is."""
+    parts = [f"SELECT '{FILE}' AS kind, '' AS s, {exact('path')} AS n FROM (SELECT {reader.server.dialect.table_files}) AS files WHERE {_ELSEWHERE}"]
+    values: list[str] = []
+    if wanted.strict_keys:
+        for kind, schema, name, rest in (
+            (PREFIX, "p.TABLE_SCHEMA", "p.TABLE_NAME", _BY_PREFIX),
+            (REFERENCE, "r.CONSTRAINT_SCHEMA", "r.TABLE_NAME", _NOT_UNIQUE),
+        ):
+            condition, bound = scope(schema, schemas, reader.folded)
+            parts.append(f"SELECT DISTINCT '{kind}', {exact(schema)}, {exact(name)} FROM {rest} AND {condition}")
+            values += bound
+    rows = reader.rows(
+        f"kind, COUNT(*) AS tables, {_LIST} FROM ({' UNION ALL '.join(parts)}) AS seen GROUP BY kind",
+        values,
+        step="look for what other servers refuse",
+    )
+    return {row["kind"]: _names(row["tables"], row["names"]) for row in rows}
 
 
 # kind, schema, name, state, collation, modes, table

@@ -24,6 +24,7 @@ from . import (
     _rules_replica,
     _rules_rights,
     _rules_schema,
+    _rules_storage,
     _rules_tls,
     _rules_variables,
     _rules_version,
@@ -53,6 +54,7 @@ _CATALOGUE = (
     _rules_link,
     _rules_platform,
     _rules_schema,
+    _rules_storage,
     _rules_objects,
 )
 RULES: tuple[Rule, ...] = tuple(rule for part in _CATALOGUE for rule in part.RULES)

@@ -61,7 +61,7 @@ options:
   max_lag:
     description:
       - Seconds that a link which runs may be behind its source; one that is further behind is not well.
-      - Any lag is tolerated without it.
+      - Of a replica it comes from the inventory; without it any lag is tolerated.
     type: int
   fleet:
     description:

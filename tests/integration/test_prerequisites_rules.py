@@ -90,7 +90,7 @@ class Bench:
         result = self.perform(_prerequisites.CAPABILITY, login, **given)
         return {finding["rule"]: finding for finding in result["findings"]}
 
-    # The odd ones: as old as there is, without a log; and one just older than the pair, set up oddly.
+    # The odd ones: as old as there is, without a log; one just older than the pair, set up oddly; and as new as there is.
 
     @property
     def old(self):
@@ -100,6 +100,10 @@ class Bench:
     def edge(self):
         odd = ("relay_log_recovery=ON", "binlog_ignore_db=shop")
         return self.lab("rules-edge", "mysql-8.0.15", *(word for option in odd for word in ("--set", option)))
+
+    @property
+    def new(self):
+        return self.lab("rules-new", "mysql-9.7")
 
 
 Options = Callable[[Bench], dict[str, Any]]
@@ -333,6 +337,31 @@ REGISTRY: tuple[Break, ...] = (
         names="`shop`.`wide`",
     ),
     *made("schema.compressed", "CREATE TABLE shop.c (a INT PRIMARY KEY) ROW_FORMAT=COMPRESSED", "DROP TABLE shop.c", "mysql", names="`shop`.`c`"),
+    *made(
+        "schema.tablespaces",
+        "CREATE TABLESPACE apart ADD DATAFILE 'apart.ibd'; CREATE TABLE shop.k (a INT PRIMARY KEY) TABLESPACE apart",
+        "DROP TABLE shop.k; DROP TABLESPACE apart",
+        "mysql",
+        names="apart.ibd",
+    ),
+    *made(
+        "schema.partition_prefix",
+        "CREATE TABLE shop.k (a VARCHAR(99), b INT, PRIMARY KEY (a(9), b)) PARTITION BY KEY() PARTITIONS 2",
+        "DROP TABLE shop.k",
+        "mysql",
+        options=other("replica", "new"),
+        kept=other("replica", "new"),
+        names="`shop`.`k`",
+    ),
+    *made(
+        "schema.foreign_keys",
+        "CREATE TABLE shop.k (a INT PRIMARY KEY, b INT, KEY (b)); CREATE TABLE shop.r (a INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES shop.k (b))",
+        "DROP TABLE shop.r; DROP TABLE shop.k",
+        "mysql",
+        options=other("replica", "new"),
+        kept=other("replica", "new"),
+        names="`shop`.`r`",
+    ),
     *made("schema.collations", "CREATE TABLE shop.c (a CHAR(1) PRIMARY KEY)", "DROP TABLE shop.c", "mysql", options=other("replica", "old"), names="0900"),
     *made(
         "schema.column_collations",

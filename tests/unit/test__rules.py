@@ -18,7 +18,10 @@ from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import
 from ansible_collections.datain.azure_mysql.plugins.module_utils._facts import (
     AUTO_INCREMENT,
     COMPRESSED,
+    FILE,
     PARTITIONED,
+    PREFIX,
+    REFERENCE,
     RESERVED,
     ROW_ID,
     STRANGE_COLLATION,
@@ -158,6 +161,7 @@ def make(
             "schemas": {"shop": "utf8mb4_0900_ai_ci"},
             "tables": (table(),),
             "objects": (objects("view"),),
+            "refused": {},
             "attached": [],
             "registered": (),
             "longest_statement": 0,
@@ -190,6 +194,7 @@ def rights(*names: str, may_grant: bool = True) -> Grants:
 
 SEEDED = {"records": {"seed": record(phase="complete", schemas=["shop"], notes={"seconds": 4000})}}
 KEYS = {"sql_generate_invisible_primary_key": "ON"}
+STRICT_KEYS = {"restrict_fk_on_non_standard_key": "ON"}
 
 
 @dataclass(frozen=True)
@@ -525,6 +530,15 @@ CASES: tuple[Case, ...] = (
         {"source": {"innodb_strict_mode": "OFF"}},
     ),
     Case("schema.compressed", {"s": {"tables": (table(traits=frozenset({COMPRESSED})),)}}, severity="info"),
+    Case("schema.tablespaces", {"s": {"refused": {FILE: Named(1, (("", "apart.ibd"),))}}}, objects=("apart.ibd",), severity="error"),
+    Case("schema.tablespaces", {"s": {"refused": {FILE: Named(1, (("", "apart.ibd"),))}}, "d": {"seed": "external"}}, severity="warning"),
+    Case("schema.partition_prefix", {"s": {"refused": {PREFIX: Named(1, (("shop", "item"),))}}}, objects=("`shop`.`item`",), severity="error"),
+    Case(
+        "schema.foreign_keys",
+        {"replica": STRICT_KEYS, "s": {"refused": {REFERENCE: Named(1, (("shop", "item"),))}}},
+        {"s": {"refused": {REFERENCE: Named(1, (("shop", "item"),))}}},
+        objects=("`shop`.`item`",),
+    ),
     Case("schema.reserved_words", {"s": {"tables": (table("rank", traits=frozenset({RESERVED})),)}}, objects=("`shop`.`rank`",)),
     Case("schema.reserved_words", {"s": {"objects": (replace(objects("procedure"), reserved=True),)}}, objects=("`shop`.`an_procedure`",)),
     Case("schema.column_collations", {"s": {"tables": (table(traits=frozenset({STRANGE_COLLATION})),)}}),
