@@ -165,14 +165,15 @@ def test_two_runs_at_once(pair):
         if held != "0":
             break
         time.sleep(0.02)
-    holder = held
-    # What holds the lock must hold it longer than the second one waits: its session is put to sleep by the table it loads into.
+    assert held != "0", "the first run never took the lock"
     second = play(pair.home, pair.inventory, "--limit", "azure1")
     first_said = first.communicate(timeout=120)[0]
-    assert first.returncode == 0, first_said
-    if second.status:
-        assert "holds the lock" in second.text and f"session {holder}" in second.text, second.text
-        assert pair.replica.state["admin_user"] in second.text and "127.0.0.1" in second.text, second.text
+    ended = [(first.returncode, first_said), (second.status, second.text)]
+    # Between its seed and its link a run lets go of the lock for a moment: the other one may come in there and link.
+    assert 0 in [status for status, _text in ended], ended
+    for status, text in ended:
+        # By the time that it looks who it was, that session may have gone.
+        assert not status or "holds the lock datain.link" in text, text
     assert pair.catch_up() is None
     assert linked(pair) and pair.rows(pair.source) == pair.rows(pair.replica)
     third = onboard(pair)
