@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,9 @@ class Frozen:
 
     def __enter__(self):
         os.kill(self.process, signal.SIGSTOP)
+        # Each thread stops when the kernel comes to it; one that has not could still answer.
+        while any(thread.read_text().rpartition(")")[2].split()[0] != "T" for thread in Path(f"/proc/{self.process}/task").glob("*/stat")):
+            time.sleep(0.01)
         return time.monotonic()
 
     def __exit__(self, *_exc):
