@@ -27,14 +27,14 @@ HERE = ROOT / "benchmarks"
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "tests"), os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":")[0]]
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
-from cuts.playbook import environment  # noqa: E402
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from cuts.playbook import environment
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _account_sync as sync  # noqa: E402
-from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Context  # noqa: E402
-from ansible_collections.datain.azure_mysql.plugins.module_utils._services import SERVICES  # noqa: E402
-from ansible_collections.datain.azure_mysql.plugins.module_utils._sync_read import read_accounts  # noqa: E402
-from ansible_collections.datain.azure_mysql.plugins.module_utils._sync_statements import statements  # noqa: E402
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _account_sync as sync
+from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Context
+from ansible_collections.datain.azure_mysql.plugins.module_utils._services import SERVICES
+from ansible_collections.datain.azure_mysql.plugins.module_utils._sync_read import read_accounts
+from ansible_collections.datain.azure_mysql.plugins.module_utils._sync_statements import statements
 
 FLAVOURS = {"mysql": ("mysql-8.0.33", "mysql_flexible_server"), "mariadb": ("mariadb-10.11", "mariadb_server")}
 DATA = "SET sql_log_bin=0; CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, k INT);"

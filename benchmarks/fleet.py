@@ -32,8 +32,8 @@ HERE = ROOT / "benchmarks"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cuts.pair import FLAVOURS, LAB  # noqa: E402
-from cuts.playbook import ONBOARD, play, start  # noqa: E402
+from cuts.pair import FLAVOURS, LAB
+from cuts.playbook import ONBOARD, play, start
 
 DATA = "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what VARCHAR(60)); INSERT INTO shop.orders VALUES (1, 'a book');"
 ACCOUNT = ("datain", "Repl-1234-fleet")

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cuts.playbook import ONBOARD, play, start  # noqa: E402
-from cuts.workshop import asked, workshop, writes  # noqa: E402
+from cuts.playbook import ONBOARD, play, start
+from cuts.workshop import asked, workshop, writes
 
 HERE = Path(__file__).resolve().parent
 CONTESTANTS = {"onboard, converged": ONBOARD, "as many debug tasks": str(HERE / "same_tasks.yml"), "one debug task a play": str(HERE / "floor.yml")}

@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cuts.load import DATA, Load  # noqa: E402
-from cuts.pair import FLAVOURS, Pair, Server  # noqa: E402
-from cuts.playbook import play  # noqa: E402
-from cuts.workshop import workshop  # noqa: E402
+from cuts.load import DATA, Load
+from cuts.pair import FLAVOURS, Pair, Server
+from cuts.playbook import play
+from cuts.workshop import workshop
 
 ACCOUNTS = (("first", "Pa55-one"), ("second", "Pa55-two"))
 # How long the applier is held up where there is to be a backlog.

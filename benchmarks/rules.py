@@ -29,10 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":")[0])
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Connection, Login  # noqa: E402
-from ansible_collections.datain.azure_mysql.plugins.module_utils._facts_read import read_facts  # noqa: E402
-from ansible_collections.datain.azure_mysql.plugins.module_utils._prerequisites import desired_from, evaluate  # noqa: E402
-from ansible_collections.datain.azure_mysql.plugins.module_utils._server import Server  # noqa: E402
+from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Connection, Login
+from ansible_collections.datain.azure_mysql.plugins.module_utils._facts_read import read_facts
+from ansible_collections.datain.azure_mysql.plugins.module_utils._prerequisites import desired_from, evaluate
+from ansible_collections.datain.azure_mysql.plugins.module_utils._server import Server
 
 LAB = ROOT / "tests" / "lab"
 SERVICES = {"mysql": "mysql_flexible_server", "mariadb": "mariadb_server"}

@@ -38,18 +38,11 @@ class Advice(t.NamedTuple):
         return f"{self.cause}; {self.remedy}"
 
 
+_FULL = Advice("the storage is full", f"give the server more storage (its --storage-size in az), {_GO_ON}")
 # The first entry that has the code and whose pattern the message matches; no codes means any.
 _TABLE: tuple[tuple[tuple[int, ...], str, Advice], ...] = (
-    (
-        (),
-        r"No space left on device|(?:errno|errcode|error):? ?28\b",
-        Advice("the storage is full", f"give the server more storage (az mysql flexible-server update --storage-size), {_GO_ON}"),
-    ),
-    (
-        (1021, 1114, 1595),
-        "",
-        Advice("the storage is full", f"give the server more storage (az mysql flexible-server update --storage-size), {_GO_ON}"),
-    ),
+    ((), r"No space left on device|(?:errno|errcode|error):? ?28\b", _FULL),
+    ((1021, 1114, 1595), "", _FULL),
     ((1007, 1050), "", Advice(f"what the source created is on the replica already: {_OLDER}", SEED_AGAIN)),
     (
         (1032,),
@@ -145,7 +138,7 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Advice], ...] = (
         "gtid",
         Advice(
             "GTID modes of source and replica do not fit together",
-            "set gtid_mode on both the same (az mysql flexible-server parameter set --name gtid_mode), or link by position: datain_link_method: position",
+            "set gtid_mode on both the same, a managed server's by its parameters, or link by position: datain_link_method: position",
         ),
     ),
     (

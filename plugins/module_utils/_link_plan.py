@@ -178,6 +178,19 @@ def _difference(plan: PairPlan) -> dict[str, t.Any]:
     return {"before": before, "after": after}
 
 
+def _stand_still(context: Context) -> None:
+    """See that nobody has made the link meanwhile: then half of what was read is of before, and what it tells is of no use.
+
+    :raises LockHeld: another run is at it
+    :raises Refused: another run has made it
+    """
+    wait_free(context.replica.connection, LINK_LOCK)
+    if context.replica.channels():
+        raise Refused(
+            "another run has made the link while this one was reading", server=context.replica.label, step="plan the link", hint="run again"
+        )
+
+
 def _run(context: Context) -> dict[str, t.Any]:
     options = context.parameters
     request = request_from(options)
@@ -205,6 +218,8 @@ def _run(context: Context) -> dict[str, t.Any]:
         plan = replace(plan, gate=options["control_plane"], by_gtid=by_gtid)
     hosts = (options["source_name"] or context.source.label, options["replica_name"] or context.replica.label)
     found = blocks(plan, fail_on=options["fail_on"], check_mode=context.check_mode, hosts=hosts)
+    if found and current.channel is None:
+        _stand_still(context)
     work = not found and (plan.seed_work or plan.link_work)
     result = {
         # In check mode this is the task that says what would change: it is what --diff shows.

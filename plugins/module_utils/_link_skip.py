@@ -19,7 +19,7 @@ from ._model import ChannelError, Step
 
 # What the record of an entry says once the applier was seen behind the event.
 DONE = "done"
-_MEND = "mend the data on the replica, then start the link"
+MEND = "mend the data on the replica, then start the link"
 _ONE_WORKER = (
     "set replica_parallel_workers (slave_parallel_workers before 8.0.26) to 0 on the replica and start the link, so that it stops "
     "there again at an exact place; or mend the data"
@@ -50,11 +50,12 @@ def way_to_skip(current: LinkCurrent) -> str:
     error = stopped_by(current)
     if error is None:
         return ""
-    problem = _not_exact(error, current)
+    by_name = by_gtid(current)
+    problem = _not_exact(error, current, by_name)
     if problem:
         return f"; it cannot be left out as it is, because {problem[0]}: {problem[1]}"
     group = current.failed
-    name = f"gtid: '{failed_gtid(current)}'" if by_gtid(current) or group is None else f"position: '{group.start}'"
+    name = f"gtid: '{failed_gtid(current)}'" if by_name or group is None else f"position: '{group.start}'"
     return f"; where losing exactly this transaction is right, datain_skip: [{{{name}, error: {error.code}, reason: ...}}]"
 
 
@@ -103,22 +104,26 @@ def _unproven(entry: Skip, error: ChannelError, current: LinkCurrent) -> tuple[s
         return f"it is about the error {entry.error}", "look at the event again, and correct datain_skip or take the entry out"
     if any(known.get("entry") == str(entry) and known.get("phase") == DONE for known in recorded(current)):
         return "it was carried out before, so this is another event of the same name", "take the entry out, and look at the event"
-    return _not_exact(error, current)
+    return _not_exact(error, current, by_gtid(current) and entry.gtid is not None)
 
 
-def _not_exact(error: ChannelError, current: LinkCurrent) -> tuple[str, str] | None:
+def _not_exact(error: ChannelError, current: LinkCurrent, by_name: bool) -> tuple[str, str] | None:
     """Tell why nothing proves which transaction the procedure would leave out, or None.
+
+    :param by_name: the transaction is named to the procedure, and was named to us: no position has to be exact
 
     Where several workers apply, MySQL does not bring its position up to date when one of them fails. The counter would then
     leave out a transaction that is applied already, or one that is not meant.
     """
     procedure, group = procedure_for(current), current.failed
     if not current.procedures.usable(procedure):
-        return f"the replica has no procedure {current.procedures.full_name(procedure)}", _MEND
-    if by_gtid(current):
-        return None if failed_gtid(current) else ("nothing tells the GTID of what failed", _MEND)
+        return f"the replica has no procedure {current.procedures.full_name(procedure)}", MEND
+    if by_gtid(current) and not failed_gtid(current):
+        return "nothing tells the GTID of what failed", MEND
+    if by_name:
+        return None
     if group is None:
-        return "the source's log does not show what comes next", f"look at it with SHOW BINLOG EVENTS on the source; else {_MEND}"
+        return "the source's log does not show what comes next", f"look at it with SHOW BINLOG EVENTS on the source; else {MEND}"
     if what_failed(current) is None:
         where = failed_event(error.message).end
         return f"what comes next after {group.start} is not what failed (it ends at {where}): several workers apply", _ONE_WORKER

@@ -14,7 +14,7 @@ from . import _procedures
 from ._errors import Refused, Timeout
 from ._event import failed_event
 from ._link_model import LinkCurrent, LinkPlan, LinkRequest, Skip, channel_of
-from ._link_skip import DONE, by_gtid, failed_gtid, procedure_for, recorded, stopped_by, what_failed
+from ._link_skip import DONE, MEND, by_gtid, failed_gtid, procedure_for, recorded, stopped_by, what_failed
 from ._model import Channel
 from ._replica_info import link_result
 from ._run import Context
@@ -23,12 +23,14 @@ from ._state import Records, identities
 POLL = 0.3
 # Seconds for which the applier must run until we believe that it has passed the event.
 PASSED = 1.0
+_STEP = "skip the event"
 
 
 def apply_skip(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkCurrent) -> None:
     """Skip the one event of a plan, and see the applier pass it.
 
-    A run that dies in between leaves the counter set or the transaction counted as executed: both are the same when done twice.
+    A run that dies in between leaves the counter set, which is the same when it is set again; or the transaction counted as
+    executed, which the procedure refuses to do twice, so that only the start is left.
 
     :raises Refused: the procedure reported no error, and the applier still stands at the event
     :raises Timeout: the applier has neither passed it nor stopped again in time
@@ -38,15 +40,14 @@ def apply_skip(context: Context, request: LinkRequest, plan: LinkPlan, current: 
         raise ValueError("this plan skips nothing")
     _record(context, current, entry, "intended")
     context.progress(f"skipping {entry}: {entry.reason}")
-    _procedures.call(replica.connection, replica.procedures, procedure_for(current), _arguments(current))
+    gtid = failed_gtid(current) if by_gtid(current) else None
+    if gtid is None or not replica.has_executed(gtid):
+        given = _procedures.SkipArguments(gtid) if gtid else None
+        _procedures.call(replica.connection, replica.procedures, procedure_for(current), given)
     # Whether the procedure starts the applier is not documented; starting what runs does nothing.
     _procedures.call(replica.connection, replica.procedures, _procedures.START)
     _see_passed(context, request, current)
     _record(context, current, entry, DONE)
-
-
-def _arguments(current: LinkCurrent) -> _procedures.SkipArguments | None:
-    return _procedures.SkipArguments(failed_gtid(current)) if by_gtid(current) else None
 
 
 def _see_passed(context: Context, request: LinkRequest, current: LinkCurrent) -> None:
@@ -57,7 +58,7 @@ def _see_passed(context: Context, request: LinkRequest, current: LinkCurrent) ->
         channel = next(iter(replica.channels()), None)
         now = time.monotonic()
         if channel is None:
-            raise Refused("the link went away while an event was being skipped", server=replica.label, step="skip the event")
+            raise Refused("the link went away while an event was being skipped", server=replica.label, step=_STEP)
         if channel.applier == "running":
             running_since = running_since or now
             if now - running_since >= PASSED:
@@ -67,21 +68,12 @@ def _see_passed(context: Context, request: LinkRequest, current: LinkCurrent) ->
             if channel.applier_error and _place(channel) != before:
                 return  # it has passed this one, and stopped at another, which is judged next
             if channel.applier_error and now - began > PASSED:
-                raise Refused(
-                    f"the procedure reported no error, and the applier still stands after {channel.applied} with {channel.applier_error.code}",
-                    server=replica.label,
-                    step="skip the event",
-                    hint="mend the data on the replica, then start the link",
-                    details={"link": link_result(channel), "row": 20},
-                )
+                words = f"the procedure reported no error, and the applier still stands after {channel.applied} with {channel.applier_error.code}"
+                raise Refused(words, server=replica.label, step=_STEP, hint=MEND, details={"link": link_result(channel)})
         if now - began > request.wait_timeout:
-            raise Timeout(
-                f"after {request.wait_timeout} s the applier has neither passed the event nor stopped again",
-                server=replica.label,
-                step="skip the event",
-                hint="look at the link with the status playbook, and run again",
-                details={"link": link_result(channel), "row": 20},
-            )
+            words = f"after {request.wait_timeout} s the applier has neither passed the event nor stopped again"
+            hint = "look at the link with the status playbook, and run again"
+            raise Timeout(words, server=replica.label, step=_STEP, hint=hint, details={"link": link_result(channel)})
         time.sleep(POLL)
 
 

@@ -169,19 +169,19 @@ def _run(context: Context) -> dict[str, t.Any]:
             # What was read before the lock was ours may have changed since.
             current = read_link(context, request)
             plan = plan_link(current, request.desired)
-            while plan.skip:
-                # Each is passed before what comes after it can be judged.
-                apply_skip(context, request, plan, current)
-                skipped += plan.steps
-                current = read_link(context, request)
-                plan = plan_link(current, request.desired)
-            channel = current.channel
-            if plan.refusal is None and link_work(plan):
-                try:
+            try:
+                while plan.skip:
+                    # Each is passed before what comes after it can be judged.
+                    apply_skip(context, request, plan, current)
+                    skipped += plan.steps
+                    current = read_link(context, request)
+                    plan = plan_link(current, request.desired)
+                channel = current.channel
+                if plan.refusal is None and link_work(plan):
                     channel = apply_link(context, request, plan, current)
-                except DatainError as error:
-                    error.details.setdefault("row", plan.row)
-                    raise
+            except DatainError as error:
+                error.details.setdefault("row", plan.row)
+                raise
     if plan.refusal:
         first = alignment(plan, context.parameters)
         raise Refused(
@@ -192,6 +192,8 @@ def _run(context: Context) -> dict[str, t.Any]:
             details={
                 "row": plan.row,
                 "link": link_result(current.channel),
+                # What was done before it came to this stays done.
+                **({"actions": [step.to_result() for step in skipped]} if skipped else {}),
                 **({"control_plane": first} if first else {}),
             },
         )

@@ -200,6 +200,10 @@ class Server:
         variable = "@@GLOBAL.gtid_slave_pos" if self.is_mariadb else "@@GLOBAL.gtid_executed"
         return one_line(self.connection.value(f"SELECT {variable}", step="read what is applied by GTID"))
 
+    def has_executed(self, gtid: str) -> bool:
+        """Tell whether a MySQL server counts a transaction as executed."""
+        return bool(self.connection.value("SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", (gtid,), step="see whether it counts as executed"))
+
     def gtid_at(self, at: Coordinates) -> str | None:
         """The GTID position that a MariaDB source had at a place in its log."""
         return self.connection.value("SELECT BINLOG_GTID_POS(%s, %s)", (at.file, at.position), step="translate the position to a GTID") or None

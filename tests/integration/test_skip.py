@@ -109,6 +109,20 @@ def arrived_now(pair, number):
     return pair.replica.value(f"SELECT COUNT(*) FROM shop.t WHERE id = {number}") == "1"
 
 
+@pytest.mark.parametrize("linked", ["mysql", "mysql-gtid", "mariadb"], indirect=True)
+def test_a_run_that_died_after_the_call_is_finished_by_the_next(linked):
+    on_replica(linked, "INSERT INTO shop.t VALUES (5);")
+    linked.source.sql("INSERT INTO shop.t VALUES (5); INSERT INTO shop.t VALUES (6);")
+    stops(linked)
+    entry = entry_of(linked.link())
+    argument = f"('{entry['gtid']}')" if linked.by_gtid else ""
+    linked.replica.as_admin(f"CALL mysql.az_replication_skip_{'gtid_transaction' if linked.by_gtid else 'counter'}{argument}")
+    result = linked.link(skip=[entry])
+    assert result["changed"] and not result.get("failed"), result
+    assert linked.running() == ("Yes", "Yes") and arrived(linked, 6)
+    assert [row[0] for row in linked.replica.sql("SELECT id FROM shop.t ORDER BY id")] == ["1", "2", "5", "6"]
+
+
 # What was done on the replica, what the source does, and what status is to say: number, table, event.
 CASES = {
     "a row that is not there": ("DELETE FROM shop.t WHERE id = 1", "DELETE FROM shop.t WHERE id = 1", 1032, "shop.t", "Delete_rows"),

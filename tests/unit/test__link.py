@@ -395,6 +395,7 @@ NO_SKIPS = {
     "carried out before": (stuck(broken_applier(), records=USED), (ENTRY,), "carried out before"),
     "a position that lags behind": (stuck(broken_applier(end=900)), (ENTRY,), "is not what failed"),
     "another GTID": (stuck(broken_applier(gtid=f"{ALTER.gtid}4"), **GTIDS), (BY_NAME,), "stopped after"),
+    "a position that lags behind, where GTIDs are on": (stuck(broken_applier(end=900, gtid=f"{ALTER.gtid}4"), **GTIDS), (ENTRY,), "is not what failed"),
     "an end that is not known": (stuck(broken_applier(), failed=replace(ALTER, end=None)), (ENTRY,), "is not what failed"),
     "a log that is gone": (stuck(broken_applier(), failed=None), (ENTRY,), "does not show what comes next"),
     "no procedure": (stuck(broken_applier(), procedures=PROCEDURES), (ENTRY,), "no procedure mysql.az_replication_skip_counter"),
