@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link_plan import CAPABILITY
-from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils._planning import PlanningAction
 
 
-class ActionModule(CapabilityAction):
+class ActionModule(PlanningAction):
     capability = CAPABILITY
-    whole = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import functools
 import os
 import ssl
 import traceback
@@ -117,14 +118,24 @@ def pem_certificates(text: str, what: str) -> list[bytes]:
         if not body.startswith("\n"):
             raise InputError(f"{what} has lost its line breaks: a server would refuse it", hint=hint)
         try:
-            der = ssl.PEM_cert_to_DER_cert(f"{begin}{body}{end}")
-            ssl.create_default_context(cadata=der)
-        except ValueError as error:
-            raise InputError(f"{what} holds a certificate that is not one: {error}", hint=hint) from error
+            found.append(_der(f"{begin}{body}{end}"))
         except ssl.SSLError as error:
             raise InputError(f"{what} holds a certificate that cannot be read: {error.reason}", hint=hint) from error
-        found.append(der)
+        except ValueError as error:
+            raise InputError(f"{what} holds a certificate that is not one: {error}", hint=hint) from error
     return found
+
+
+@functools.lru_cache(maxsize=64)
+def _der(pem: str) -> bytes:
+    """Return one certificate in DER form; a fleet's hosts name the same few again and again.
+
+    :raises ValueError: it is not base64
+    :raises ssl.SSLError: it is no certificate
+    """
+    der = ssl.PEM_cert_to_DER_cert(pem)
+    ssl.create_default_context(cadata=der)
+    return der
 
 
 def _tls_context(login: Login) -> ssl.SSLContext | None:

@@ -66,6 +66,8 @@ class Dialect:
     :param held_password: a digest of the password that a replica's link holds, with a nonce bound; None where no table has it
     :param password_age: seconds since the password of each account of a name was changed, and whether it has another one
         beside it; None where that is not recorded
+    :param variables: the table of all global variables
+    :param gtid_sets: the variables that hold a set of GTIDs, which may be longer than that table can show
     """
 
     channels: str = "SHOW SLAVE STATUS"
@@ -107,6 +109,8 @@ class Dialect:
     renamed_rights: tuple[tuple[str, tuple[str, ...]], ...] = ()
     held_password: str | None = None
     password_age: str | None = None
+    variables: str = "performance_schema.global_variables"
+    gtid_sets: tuple[str, ...] = ("gtid_executed", "gtid_purged")
 
 
 # What each release reserved in addition; the lists grow only.
@@ -154,6 +158,7 @@ _MYSQL = Dialect(
 )
 _MYSQL_56 = replace(
     _MYSQL,
+    variables="information_schema.GLOBAL_VARIABLES",
     worker_errors=False,
     password_age=None,
     # CREATE USER and DROP USER know no IF [NOT] EXISTS here, and ALTER USER knows next to nothing.
@@ -212,6 +217,8 @@ _MYSQL_84 = replace(
 )
 _MYSQL_90 = replace(_MYSQL_84, reserved_words=_MYSQL_84.reserved_words | {"external", "library"})
 _MARIADB = Dialect(
+    variables="information_schema.GLOBAL_VARIABLES",
+    gtid_sets=(),
     channels="SHOW ALL SLAVES STATUS",
     identified="IDENTIFIED VIA {plugin} USING %s",
     # 10.2 has no ALTER USER IF EXISTS, though its manual says so.

@@ -177,7 +177,7 @@ class Abilities:
     clock: float = 0.0
 
     def knows_collation(self, name: str) -> bool:
-        return canonical_collation(name) in self._canonical
+        return name in self.collations or canonical_collation(name) in self._canonical
 
     @cached_property
     def _canonical(self) -> frozenset[str]:

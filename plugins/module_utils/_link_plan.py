@@ -21,6 +21,8 @@ from ._link_start import wanted_method
 from ._model import Finding, Plan, Step
 from ._replica_info import link_result
 from ._replica_link import BACKUPS, LINK_OPTIONS, alignment, link_work, request_from, reset_command
+from ._report import PLAN_OPTION
+from ._rule import FAILED, UNKNOWN, WAIVED
 from ._run import Capability, Context
 from ._services import SERVICES
 from ._state import LINK_LOCK, wait_free
@@ -45,6 +47,8 @@ _MENDED_BY_THE_SOURCE = frozenset(
         "link.plugin_needs_tls",
     )
 )
+# What somebody may have to look at. The rest, which the summary counts, is most of it: a fleet's run would carry it about in each result.
+_SHOWN = (FAILED, UNKNOWN, WAIVED)
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,7 @@ def _run(context: Context) -> dict[str, t.Any]:
             "blocks": [block.to_result() for block in found],
         },
         "link": link_result(current.channel),
-        "findings": [finding.to_result() for finding in (*plan.findings, *link.findings, *_backups(plan, options))],
+        "findings": [finding.to_result() for finding in (*plan.findings, *link.findings, *_backups(plan, options)) if finding.status in _SHOWN],
         "summary": _prerequisites.summarise(plan.findings, options["fail_on"]),
         "diff": _difference(plan),
     }
@@ -258,6 +262,7 @@ CAPABILITY = Capability(
         "control_plane": {"type": "str", "default": "none"},
         "source_name": {"type": "str"},
         "replica_name": {"type": "str"},
+        **PLAN_OPTION,
     },
     run=_run,
 )

@@ -30,7 +30,7 @@ _STABLE = ("host", "role", "service", "source", "state")
 
 
 def _json(value: t.Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 _RENDERINGS: dict[str, t.Callable[[Document], str]] = {
@@ -182,6 +182,9 @@ def _run(context: Context) -> dict[str, t.Any]:
     report = Report(folder, options["fleet"], options["prometheus_dir"])
     return report.add(document, check_mode=context.check_mode, warn=context.warnings.append)
 
+
+# Whether a planner writes the report of a host that is right; its action does, on the controller.
+PLAN_OPTION: dict[str, t.Any] = {"report": {"type": "bool", "default": False}}
 
 CAPABILITY = Capability(
     name="link_report",

@@ -14,6 +14,7 @@ from ._report_html_style import STYLE
 from ._report_words import (
     HEADLINES,
     blocks_of,
+    counted,
     current,
     departed,
     findings_of,
@@ -169,6 +170,7 @@ _FACTS: tuple[tuple[str, t.Callable[[Document], str]], ...] = (
     ("Log end", lambda host: _text(host["log_end"])),
     ("Replicas", lambda host: _text(host["replicas"])),
     ("Looked at", lambda host: minute(host["at"])),
+    ("Rules", lambda host: _text(counted(host))),
     ("Rules judged", lambda host: minute(host["findings_at"]) if host["findings_at"] not in (None, host["at"]) else ""),
 )
 

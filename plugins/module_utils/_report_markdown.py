@@ -13,13 +13,13 @@ from ._report_document import FAILED, OK, UNKNOWN, WARNING, Document, as_dict
 from ._report_words import (
     HEADLINES,
     blocks_of,
+    counted,
     current,
     departed,
     findings_of,
     lag,
     minute,
     objects_of,
-    plural,
     tally,
     visible,
     waiver_of,
@@ -89,8 +89,7 @@ def _rest(host: Document) -> list[str]:
     said += [(finding, f"{_prose(waiver_of(finding))} ({_prose(finding.get('summary'))})") for finding in found.waived]
     said += [(finding, f"unknown: {_prose(finding.get('summary'))}") for finding in found.unknown]
     lines = _section(host, said)
-    counts = [plural(len(found.passed), "rule") + " passed", f"{len(found.not_applicable)} not applicable"]
-    return [*lines, f"- {', '.join(counts)}"] if lines else []
+    return [*lines, *([f"- {counted(host)}"] if counted(host) else [])] if lines else []
 
 
 def _steps(host: Document) -> list[str]:

@@ -79,6 +79,12 @@ def findings_of(host: Document) -> Findings:
     return Findings(**by_status)
 
 
+def counted(host: Document) -> str:
+    """Count the rules that ask nothing of a person; only what judged all of them names each."""
+    summary = as_dict(host["summary"])
+    return f"{plural(summary['passed'], 'rule')} passed, {summary.get('not_applicable', 0)} not applicable" if summary.get("passed") else ""
+
+
 def severity_rank(finding: Document) -> int:
     severity = finding.get("severity")
     return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)

@@ -53,10 +53,23 @@ class Server:
     # What is fixed while we look
 
     @cached_property
+    def _version(self) -> tuple[str, Version]:
+        row = self.connection.rows("SELECT VERSION() AS version, @@version_comment AS comment", step="read the server's version")[0]
+        return parse_version(str(row["version"]), str(row["comment"]))
+
+    @cached_property
     def variables(self) -> dict[str, str]:
-        """Every global variable, by lower-case name."""
-        rows = self.connection.rows("SHOW GLOBAL VARIABLES", step="read the server's variables")
-        return {row["Variable_name"].lower(): "" if row["Value"] is None else str(row["Value"]) for row in rows}
+        """Every global variable, by lower-case name.
+
+        They come as one text: for so many rows the driver takes longer than the server. A server cuts long values off, and a
+        set of GTIDs that has lost its end is another set, so those are read apart.
+        """
+        sets = self.dialect.gtid_sets
+        text = "GROUP_CONCAT(VARIABLE_NAME, '=', COALESCE(VARIABLE_VALUE, '') SEPARATOR '\\0') AS variables"
+        columns = ", ".join((text, *(f"@@GLOBAL.{name} AS {name}" for name in sets)))
+        row = self.connection.rows(f"SELECT {columns} FROM {self.dialect.variables}", step="read the server's variables")[0]
+        listed = (variable.partition("=") for variable in row["variables"].split("\0"))
+        return {**{name.lower(): value for name, _equals, value in listed}, **{name: str(row[name] or "") for name in sets}}
 
     def forget(self) -> None:
         """Read again what was read before: something was changed by us."""
@@ -70,10 +83,6 @@ class Server:
 
     def on(self, variable: str) -> bool:
         return self.variables.get(variable, "").upper() in ("ON", "1", "YES", "TRUE")
-
-    @cached_property
-    def _version(self) -> tuple[str, Version]:
-        return parse_version(self.variables.get("version", ""), self.variables.get("version_comment", ""))
 
     @property
     def flavour(self) -> str:

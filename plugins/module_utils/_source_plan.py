@@ -17,6 +17,7 @@ from ._binlog_plan import validate as validate_binlog
 from ._errors import DatainError, InputError, Refused, StatementError
 from ._model import Plan
 from ._replication_user import ACCOUNT_OPTIONS, account_report
+from ._report import PLAN_OPTION
 from ._run import Capability, Context
 from ._server import Server
 
@@ -79,11 +80,13 @@ def plan_source(source: Server, options: dict[str, t.Any]) -> dict[str, t.Any]:
     log, log_blocks = _binlog_part(source, wanted)
     account, account_blocks = _account_part(source, desired)
     binlog = log["binlog"]
+    binlog_work = log["changed"] or binlog["option_file_required"] or binlog["restart_required"]
     return {
+        "work": not log_blocks and not account_blocks and (binlog_work or account["changed"]),
         "flavour": source.flavour,
         "binlog": binlog,
         "account": account["account"],
-        "binlog_work": log["changed"] or binlog["option_file_required"] or binlog["restart_required"],
+        "binlog_work": binlog_work,
         "account_work": account["changed"],
         "option_file": binlog["option_file"],
         "option_file_required": binlog["option_file_required"],
@@ -103,9 +106,8 @@ def _run(context: Context) -> dict[str, t.Any]:
     plan = plan_source(source, context.parameters)
     difference = plan.pop("difference")
     blocks = plan["blocks"]
-    work = not blocks and (plan["binlog_work"] or plan["account_work"])
     # In check mode this is the task that says what would change: it is what --diff shows.
-    result = {"changed": context.check_mode and work, "plan": plan, "diff": difference}
+    result = {"changed": context.check_mode and plan["work"], "plan": plan, "diff": difference}
     if blocks:
         words = " ".join(f"({number}) {block['message']}. Remedy: {block['hint']}." for number, block in enumerate(blocks, 1))
         raise Refused(
@@ -124,4 +126,4 @@ SOURCE_PLAN_OPTIONS: dict[str, t.Any] = {
     "replication_plugin": ACCOUNT_OPTIONS["plugin"],
 }
 
-CAPABILITY = Capability(name="source_plan", options=SOURCE_PLAN_OPTIONS, run=_run, side="source")
+CAPABILITY = Capability(name="source_plan", options={**SOURCE_PLAN_OPTIONS, **PLAN_OPTION}, run=_run, side="source")

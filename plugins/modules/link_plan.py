@@ -85,6 +85,13 @@ options:
   replica_name:
     description: Name of the replica in the inventory, for the commands that are printed.
     type: str
+  report:
+    description:
+      - Whether the host's report is written at once where nothing is to be done, on the controller, as
+        M(datain.azure_mysql.link_report) would with what the inventory says.
+      - Never in check mode, and not where the inventory wants accounts carried over, since then there is more to come.
+    type: bool
+    default: false
 seealso:
   - module: datain.azure_mysql.source_plan
   - module: datain.azure_mysql.prerequisites
@@ -161,16 +168,23 @@ link:
   type: dict
   sample: {state: absent}
 findings:
-  description: Every finding, as RV(datain.azure_mysql.prerequisites#module:findings).
-  returned: always
+  description:
+    - What did not pass, as RV(datain.azure_mysql.prerequisites#module:findings); what is not well with the link; and what
+      the plan warns of. RV(summary) counts the rest.
+  returned: where they are not in the host's report; see RV(reported)
   type: list
   elements: dict
   sample: []
 summary:
   description: The findings counted, as RV(datain.azure_mysql.prerequisites#module:summary).
-  returned: always
+  returned: where they are not in the host's report; see RV(reported)
   type: dict
   sample: {passed: 40, failed: 0, ready: true}
+reported:
+  description: Whether the host's report was written; see O(report).
+  returned: always
+  type: bool
+  sample: false
 """
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link_plan import CAPABILITY

@@ -55,6 +55,13 @@ options:
     type: str
     choices: [auto, mysql_native_password, caching_sha2_password]
     default: auto
+  report:
+    description:
+      - Whether the host's report is written at once where nothing is to be done, on the controller, as
+        M(datain.azure_mysql.link_report) would with what the inventory says.
+      - Never in check mode, and not where the inventory wants accounts carried over, since then there is more to come.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - datain.azure_mysql._login
   - datain.azure_mysql._attributes
@@ -86,6 +93,11 @@ plan:
   returned: success, and when something is in the way
   type: dict
   contains:
+    work:
+      description: Whether there is anything to do and nothing that blocks.
+      type: bool
+      returned: success
+      sample: true
     flavour:
       description: V(mysql) or V(mariadb).
       type: str
@@ -148,6 +160,17 @@ plan:
       elements: dict
       returned: success
       sample: []
+replicas:
+  description: Names of the replicas that the inventory gives this source.
+  returned: on a host of the inventory's group of sources
+  type: list
+  elements: str
+  sample: [shop-westeurope]
+reported:
+  description: Whether the host's report was written; see O(report).
+  returned: always
+  type: bool
+  sample: false
 """
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._run import run_module

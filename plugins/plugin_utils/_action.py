@@ -12,11 +12,17 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import filter_loader
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _connection
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import DatainError
 from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Capability, run
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
+
+# The name under which the role and the playbook register the plan of a source.
+_SOURCE_PLAN = "__source_plan"
+# Workers are forked from the process that imports this: what it has looked up, none of them looks up again.
+filter_loader.get("ansible.builtin.default")
 
 
 class CapabilityAction(ActionBase):
@@ -26,12 +32,9 @@ class CapabilityAction(ActionBase):
     no environment is set, and the driver can be imported here.
 
     On a host of the two groups, options that the task leaves out come from the host's ``datain_`` variables.
-
-    :cvar whole: look at every host that is connected with this one, so that nothing is touched if one of them is wrong
     """
 
     capability: Capability
-    whole = False
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = True
@@ -49,25 +52,25 @@ class CapabilityAction(ActionBase):
         if not self._is_local():
             wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
             return self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
-        validation = ArgumentSpecValidator(self.capability.argument_spec, **self.capability.rules).validate(arguments)
+        return {**result, **self._run_here(self.capability, arguments, task_vars.get("inventory_hostname", ""))}
+
+    def _run_here(self, capability: Capability, arguments: dict[str, t.Any], host: str) -> dict[str, t.Any]:
+        """Run a capability in this worker."""
+        validation = ArgumentSpecValidator(capability.argument_spec, **capability.rules).validate(arguments)
         if validation.error_messages:
             error = validation.errors[0]
             message = str(error)
             if isinstance(error, UnsupportedError):
                 message = f"Unsupported parameters for ({self._task.action}) module: {error}"
-            return {**result, "failed": True, "changed": False, "msg": message}
-        host = task_vars.get("inventory_hostname", "")
-        result.update(
-            run(
-                self.capability,
-                # Since core 2.19 values carry tags in types of their own, which the driver takes for strangers.
-                json.loads(json.dumps(validation.validated_parameters)),
-                check_mode=bool(self._task.check_mode),
-                diff=bool(self._task.diff),
-                progress=lambda text: self._display.display(f"  [{host}] {text}"),
-            )
+            return {"failed": True, "changed": False, "msg": message}
+        return run(
+            capability,
+            # Since core 2.19 values carry tags in types of their own, which the driver takes for strangers.
+            json.loads(json.dumps(validation.validated_parameters)),
+            check_mode=bool(self._task.check_mode),
+            diff=bool(self._task.diff),
+            progress=lambda text: self._display.display(f"  [{host}] {text}"),
         )
-        return result
 
     def _from_inventory(self, task_vars: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
         """Return the options that the inventory gives and the task does not, and what is wrong with the inventory."""
@@ -77,18 +80,22 @@ class CapabilityAction(ActionBase):
         missing = set(self.capability.argument_spec) - set(self._task.args)
         if host not in (groups.get(group) or ()) or not missing:
             return {}, []
-        own = _Templated(task_vars, self._templar)
-        inventory = _inventory.Inventory(groups, lambda name: own if name == host else task_vars["hostvars"][name])
-        if self.whole:
-            problems = _inventory.component_problems(inventory, host)
-        elif group == _inventory.SOURCES:
-            problems = _inventory.source_problems(inventory, host)
-        else:
-            problems = _inventory.link_problems(inventory, host)
+        own = _Variables(task_vars, lambda name: self._templar.template(task_vars[name]))
+        others = task_vars["hostvars"]
+        inventory = _inventory.Inventory(
+            groups,
+            lambda name: own if name == host else _Variables(others.raw_get(name), lambda variable: others[name][variable]),
+            lambda source: (others.raw_get(source) if source in others else {}).get(_SOURCE_PLAN) or {},
+        )
+        problems = self._inventory_problems(inventory, host)
         if problems:
             return {}, problems
         options = _inventory.source_options if group == _inventory.SOURCES else _inventory.link_options
         return {name: value for name, value in options(inventory, host).items() if name in missing and value is not None}, []
+
+    def _inventory_problems(self, inventory: _inventory.Inventory, host: str) -> list[str]:
+        """Return what is wrong with what the inventory says about this host."""
+        return (_inventory.source_problems if self.capability.side == "source" else _inventory.link_problems)(inventory, host)
 
     def _is_local(self) -> bool:
         return (
@@ -100,15 +107,23 @@ class CapabilityAction(ActionBase):
         )
 
 
-class _Templated:
-    """The variables of the host at hand, templated one by one as they are asked for; a play's own variables are among them."""
+class _Variables:
+    """The variables of a host, templated one by one as they are asked for, and only where there is something to template.
 
-    def __init__(self, task_vars: dict[str, t.Any], templar: t.Any) -> None:
-        self._task_vars = task_vars
-        self._templar = templar
+    :param raw: as they stand in the inventory; of the host at hand a play's own are among them
+    :param templated: returns one of them, templated
+    """
+
+    def __init__(self, raw: t.Mapping[str, t.Any], templated: t.Callable[[str], t.Any]) -> None:
+        self._raw = raw
+        self._templated = templated
 
     def get(self, name: str, default: t.Any = None) -> t.Any:
-        return self._templar.template(self._task_vars[name]) if name in self._task_vars else default
+        if name not in self._raw:
+            return default
+        value = self._raw[name]
+        plain = "{" not in value if isinstance(value, str) else isinstance(value, (int, float, type(None)))
+        return value if plain else self._templated(name)
 
 
 def _inventory_message(problems: list[str]) -> str:

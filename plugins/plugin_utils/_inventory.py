@@ -35,12 +35,14 @@ class Inventory:
 
     :param groups: Ansible's groups
     :param read: returns the variables of a host
+    :param planned: returns what the plan of a source has found out in this run, where there was one
     """
 
-    def __init__(self, groups: t.Mapping[str, t.Sequence[str]], read: Reader) -> None:
+    def __init__(self, groups: t.Mapping[str, t.Sequence[str]], read: Reader, planned: Reader = lambda source: {}) -> None:
         self.sources = list(groups.get(SOURCES) or ())
         self.replicas = list(groups.get(REPLICAS) or ())
         self._read = read
+        self._planned = planned
         self._known: dict[str, Host] = {}
 
     def host(self, name: str) -> Host:
@@ -57,7 +59,13 @@ class Inventory:
         return str(self.value(replica, "source", ""))
 
     def replicas_of(self, source: str) -> list[str]:
-        return [name for name in self.replicas if self.source_of(name) == source]
+        """Return the replicas of a source, which takes the variables of all replicas there are, unless its plan has named them."""
+        known = self._planned(source).get("replicas")
+        return [name for name in self.replicas if self.source_of(name) == source] if known is None else list(known)
+
+    def judged(self, source: str) -> bool:
+        """Tell whether a source and all of its replicas, each against all others, were found right when the source was planned."""
+        return "plan" in self._planned(source)
 
 
 def _login(inventory: Inventory, name: str, tls: str) -> dict[str, t.Any]:
@@ -292,7 +300,13 @@ def _address(inventory: Inventory, name: str) -> tuple[str, str]:
 
 
 def component_problems(inventory: Inventory, name: str) -> list[str]:
-    """Return every problem among the hosts that are connected with this one: its source and all of that one's replicas."""
+    """Return every problem among the hosts that are connected with this one: its source and all of that one's replicas.
+
+    Where they were judged with the source, only what is this host's own is judged again: that a fleet's hosts are all read for
+    each of them would take as long as all the rest.
+    """
+    if name in inventory.replicas and inventory.judged(inventory.source_of(name)):
+        return link_problems(inventory, name)
     source = name if name in inventory.sources else inventory.source_of(name)
     replicas = inventory.replicas_of(source) if source in inventory.sources else []
     found = source_problems(inventory, name) if name in inventory.sources else []

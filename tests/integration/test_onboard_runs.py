@@ -18,7 +18,7 @@ from cuts.playbook import play, start
 from cuts.workshop import asked, workshop, writes
 
 # The figures of the issue: results a converged run may cost, implicit ones included.
-TASKS_A_SOURCE, TASKS_A_LINK = 5, 4
+TASKS_A_SOURCE, TASKS_A_LINK = 1, 1
 CONNECTIONS, STATEMENTS = 2, 40
 DUMP_CLIENT = ("FLUSH", "LOCK", "UNLOCK", "SET", "/*!", "/*M!", "START TRANSACTION", "SAVEPOINT", "ROLLBACK", "RELEASE SAVEPOINT", "use ", "command 2")
 

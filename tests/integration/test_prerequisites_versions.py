@@ -30,6 +30,8 @@ CANNOT_BE_SEEN = {rule.id for rule in (*_rules_platform.RULES, *_rules_reach.RUL
 ONLY_WHILE_LINKED = {"mysql-5.6": {"replica.filter", "replica.filter_schemas"}, "mysql-5.7": {"replica.filter", "replica.filter_schemas"}}
 # The managed server's administrator is the source's here, and has not the right that MariaDB has asked for since 10.5.
 LACKS_A_RIGHT = {"mariadb-10.5": {"server_id.fan_out"}, "mariadb-11.8": {"server_id.fan_out"}}
+# What forgets all GTIDs, so that others can be set.
+NO_GTID_YET = {"mysql-5.7": "RESET MASTER", "mysql-8.0.15": "RESET MASTER", "mysql-9.7": "RESET BINARY LOGS AND GTIDS"}
 OBJECTS = """
 /*!80030 SET SESSION sql_generate_invisible_primary_key=OFF */;
 CREATE DATABASE shop;
@@ -72,21 +74,43 @@ def test_every_rule_knows_every_version(version, lab, perform):
         assert findings["schema.no_primary_key"]["objects"] == ["`shop`.`keyless`"]
         assert findings["schema.events"]["objects"] == ["`shop`.`nightly`"]
         assert findings["version.pair"]["status"] == findings["schema.collations"]["status"] == "passed"
-        _words_are_as_the_table_says(server)
+        state = server.state
+        session = Server.open(Login("source", state["host"], state["admin_user"], state["admin_password"], port=state["port"], tls="preferred"))
+        with contextlib.closing(session):
+            _words_are_as_the_table_says(session)
+            _variables_are_as_the_client_says(session, server)
+            if version in NO_GTID_YET:
+                _a_long_set_is_whole(session, server, NO_GTID_YET[version])
     finally:
         server.down()
 
 
-def _words_are_as_the_table_says(server):
+def _words_are_as_the_table_says(session):
     """Every word that the newest version reserves and the oldest does not is free here, or is not, as the dialect has it."""
-    state = server.state
-    session = Server.open(Login("source", state["host"], state["admin_user"], state["admin_password"], port=state["port"], tls="preferred"))
-    with contextlib.closing(session):
-        refused = set()
-        every = dialect_for(session.flavour, NEWEST[session.flavour]).reserved_words
-        for word in every:
-            try:
-                session.connection.rows(f"SELECT 1 AS {word}", step="try a word")
-            except StatementError:
-                refused.add(word)
-        assert refused == session.dialect.reserved_words & every
+    refused = set()
+    every = dialect_for(session.flavour, NEWEST[session.flavour]).reserved_words
+    for word in every:
+        try:
+            session.connection.rows(f"SELECT 1 AS {word}", step="try a word")
+        except StatementError:
+            refused.add(word)
+    assert refused == session.dialect.reserved_words & every
+
+
+def _variables_are_as_the_client_says(session, server):
+    """Every variable, also those with several lines, signs of equality or nothing in them."""
+    server.sql("SET GLOBAL init_connect = 'SET @a = 1,\\n @b = 2'")
+    session.forget()
+    told = {row[0].lower(): row[1] if len(row) > 1 else "" for row in server.sql("SHOW GLOBAL VARIABLES")}
+    ours = {name: value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t") for name, value in session.variables.items()}
+    assert {name for name in {*told, *ours} if told.get(name) != ours.get(name)} <= {"timestamp", "gtid_executed"}
+    assert session.variables["init_connect"] == "SET @a = 1,\n @b = 2"
+
+
+def _a_long_set_is_whole(session, server, empty):
+    """The server's list cuts it off after 1024 characters, which makes another set of it; what is read is what it has."""
+    purged = ",".join(f"{number:08d}-1111-1111-1111-111111111111:1-{1000 + number}" for number in range(40))
+    server.sql(f"{empty}; SET GLOBAL gtid_purged = '{purged}'")
+    session.forget()
+    assert session.variables["gtid_purged"].replace("\n", "") == purged
+    assert len(server.sql("SHOW GLOBAL VARIABLES LIKE 'gtid_purged'")[0][1]) < len(purged)

@@ -168,12 +168,13 @@ class Connection:
         return answer
 
 
-VARIABLES = [{"Variable_name": name, "Value": value} for name, value in (("version", "8.0.33"), ("server_id", "1"), ("Log_bin", "ON"))]
 ADMIN = [{"Grants": "GRANT ALL PRIVILEGES ON *.* TO `a`@`%`"}]
 
 
-def server(side, *answers):
-    return Server(Connection(side, [*answers, ("SHOW GLOBAL VARIABLES", VARIABLES), ("SHOW GRANTS", ADMIN)]))
+def server(side, *answers, version="8.0.33"):
+    listed = {"variables": f"version={version}\0server_id=1\0Log_bin=ON", "gtid_executed": "", "gtid_purged": ""}
+    always = (("@@version_comment", [{"version": version, "comment": ""}]), ("AS variables", [listed]), ("SHOW GRANTS", ADMIN))
+    return Server(Connection(side, [*answers, *always]))
 
 
 def desired(**more):
@@ -186,7 +187,7 @@ def test_few_statements():
     source, replica = server("source", ("STATISTICS", tables), ("information_schema.VIEWS", objects)), server("replica")
     facts = read_facts(source, replica, desired())
     assert facts.source.tables[0].tables == _facts.Named(10000, (("s", "a"), ("s", "b")))
-    assert len(source.connection.statements) + len(replica.connection.statements) <= 23
+    assert len(source.connection.statements) + len(replica.connection.statements) <= 25
     assert all("MAX_EXECUTION_TIME(60000)" in sql for sql in source.connection.statements if "information_schema.TABLES" in sql)
 
 
@@ -256,8 +257,7 @@ def test_a_server_that_lets_nobody_in_is_a_finding(side):
 def test_names_of_any_kind_are_told_apart(flavour):
     names = "\0".join(["s,1", "a.b", "s,1", 'quo"te`', "s\n2", "ü"])
     tables = [{"kind": "BASE TABLE", "engine": "InnoDB", "collated": "c", "keyed": 0, "tables": 9, "names": names}]
-    variables = [*VARIABLES[1:], {"Variable_name": "version", "Value": flavour}]
-    facts = read_facts(server("source", ("STATISTICS", tables), ("SHOW GLOBAL VARIABLES", variables)), server("replica"), desired())
+    facts = read_facts(server("source", ("STATISTICS", tables), version=flavour), server("replica"), desired())
     assert facts.source.tables[0].tables == _facts.Named(9, (("s,1", "a.b"), ("s,1", 'quo"te`'), ("s\n2", "ü")))
 
 

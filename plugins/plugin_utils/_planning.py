@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: The datain.azure_mysql contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: part of datain.azure_mysql, not for use by other collections.
+"""What planners have beside other actions: they judge the inventory as a whole, and report what is right at once."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.datain.azure_mysql.plugins.module_utils._report import CAPABILITY as REPORT
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils._reporting import report_options
+
+# What is in the report then, and is not carried about in the results of a fleet.
+_REPORTED = ("findings", "summary")
+
+
+class PlanningAction(CapabilityAction):
+    """A planner: nothing is touched if any host that is connected with this one is wrong in the inventory.
+
+    Where it finds nothing to do there is nothing more to be known, so it can write the host's report itself. In a fleet most
+    hosts are right, and a task of its own for the report costs each of them as much as its plan.
+    """
+
+    _found: dict[str, t.Any] = {}
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        task_vars = task_vars or {}
+        reports = boolean(self._task.args.pop("report", False)) and not self._task.check_mode and not task_vars.get("datain_accounts")
+        result = {**super().run(tmp, task_vars), **self._found}
+        if not reports or result.get("failed") or result.get("plan", {}).get("work", True):
+            return {**result, "reported": False}
+        host = task_vars.get("inventory_hostname", "")
+        given = {"name": host, "document": {"role": self.capability.side, "plan": result}}
+        report = self._run_here(REPORT, {**report_options(task_vars, self._templar), **given}, host)
+        if report.get("failed"):
+            return {**result, **report, "reported": False}
+        return {**{name: value for name, value in result.items() if name not in _REPORTED}, "reported": True}
+
+    def _inventory_problems(self, inventory: _inventory.Inventory, host: str) -> list[str]:
+        problems = _inventory.component_problems(inventory, host)
+        self._found = {"replicas": inventory.replicas_of(host)} if self.capability.side == "source" and not problems else {}
+        return problems
