@@ -19,7 +19,7 @@ from ._certificates import Certificate
 from ._dialect import Dialect, Version
 from ._documents import Item
 from ._model import MARIADB, Channel, Coordinates, Identity
-from ._procedures import BY_POSITION
+from ._procedures import BY_GTID, BY_POSITION
 from ._services import Service
 from ._state import belongs
 
@@ -358,10 +358,12 @@ class Facts:
             return self.desired.method
         if self.channel is not None:
             return "gtid" if self.channel.by_gtid else "position"
-        procedures = self.replica.procedures
-        if not isinstance(procedures, Unread) and not procedures.usable(BY_POSITION):
+        procedures, offered = self.replica.procedures, self.desired.service.method
+        if isinstance(procedures, Unread):
+            return offered
+        if not procedures.usable(BY_POSITION):
             return "gtid"
-        return self.desired.service.method
+        return offered if procedures.usable(BY_GTID) or not self.replica.is_mariadb else "position"
 
 
 def follows(channel: Channel, source: Identity, desired: Desired) -> bool:

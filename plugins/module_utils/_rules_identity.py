@@ -107,7 +107,9 @@ def _replica_count(facts: Facts) -> Outcome:
     most = facts.desired.service.most_replicas
     if most is None:
         return not_applicable("this service's page names no limit")
-    others = len(facts.source.attached) - (1 if facts.running else 0)
+    # A source sees that a session has gone only when it sends the next event.
+    was_linked = "link" in facts.records_of_pair and facts.replica.identity.server_id in facts.source.registered
+    others = len(facts.source.attached) - (1 if facts.running or was_linked else 0)
     return check(others + 1 <= most, f"{others} other replicas attached", required=f"at most {most} replicas of one source")
 
 
@@ -205,7 +207,7 @@ RULES: tuple[Rule, ...] = (
         "The source does not have more replicas than the service allows",
         PAGE,
         _replica_count,
-        needs=("source.attached", "replica.channels"),
+        needs=("source.attached", "source.registered", "replica.records", "replica.channels"),
         remedy="unlink a replica first: datain_state: absent",
     ),
 )

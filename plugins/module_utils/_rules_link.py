@@ -11,6 +11,7 @@ import typing as t
 
 from ._facts import Facts, Side
 from ._rule import (
+    ERROR,
     INFO,
     MEASURED,
     PAGE,
@@ -49,14 +50,34 @@ def _link_address(facts: Facts) -> Outcome:
         if host.lower() == "localhost" or "." not in host.strip("."):
             return failed(host, required="a fully qualified name, or an address")
         return unknown(f"whether the managed server resolves {host} cannot be seen from here", _how_to_test(facts))
-    if address.is_loopback or address.is_unspecified or address.is_link_local:
+    if address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast:
         return failed(host)
-    if address.is_private:
+    if not address.is_global:
         return unknown(
             f"{host} is private: it works only if the managed server is in a network that reaches it",
             _how_to_test(facts),
         )
     return passed(host)
+
+
+def _listens(facts: Facts) -> Outcome:
+    if facts.running or facts.reach.answered:
+        return passed("it was reached")
+    bound = facts.source.value("bind_address")
+    if facts.source.on("skip_networking"):
+        remedy = "take skip_networking out of the source's option file, and restart it"
+        return failed("skip_networking = ON", severity=ERROR, remedy=remedy)
+    if _is_local(facts.desired.link_host):
+        return not_applicable("the link stays on one machine")
+    addresses = [part.strip() for part in bound.split(",") if part.strip()]
+    return check(not addresses or not all(map(_is_local, addresses)), f"bind_address = {bound or '*'}")
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _port(facts: Facts) -> Outcome:
@@ -95,6 +116,17 @@ RULES: tuple[Rule, ...] = (
         needs=("replica.channels",),
         required="a public address, a public name, or a name that the managed server's network resolves",
         remedy="set datain_link_host to the name or address by which the managed server reaches the source",
+    ),
+    Rule(
+        "network.listens",
+        "source",
+        "The source listens to other machines",
+        PAGE,
+        _listens,
+        WARNING,
+        needs=("replica.channels",),
+        required="skip_networking = OFF, and an address of the network in bind_address",
+        remedy="set bind_address in the source's option file, and restart it; nothing, if something on its machine passes the link on",
     ),
     Rule(
         "network.port",

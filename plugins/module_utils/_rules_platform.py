@@ -16,6 +16,7 @@ from ._platform import Platform, Unless, by_fact, by_parameters
 from ._rule import (
     ERROR,
     HOW_TO,
+    INFO,
     LIMITATIONS,
     PAGE,
     SERVER_PARAMETERS,
@@ -195,7 +196,7 @@ def _filter(platform: Platform, parameters: t.Any) -> Outcome:
 
 
 def _firewall(facts: Facts) -> Outcome:
-    if not facts.desired.service.firewall:
+    if facts.desired.service.firewall == INFO:
         return not_applicable("this service's page asks for no rule")
     if not isinstance(facts.replica.channels, Unread) and facts.running:
         return passed("the replica receives")
@@ -395,7 +396,7 @@ RULES: tuple[Rule, ...] = (
         "The managed server's firewall knows the source",
         PAGE,
         _firewall,
-        WARNING,
+        "firewall",
         needs_login=False,
     ),
 )

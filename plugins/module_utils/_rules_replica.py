@@ -85,6 +85,29 @@ def _filtered_schemas(facts: Facts) -> Outcome:
     return check(not lost, facts.replica.ignored_tables or "no filter", **listed(map(quote_identifier, lost)))
 
 
+def _unfiltered_schemas(facts: Facts) -> Outcome:
+    """The replica gets all that the log holds, also of a schema that was not brought over: its first change stops the applier."""
+    wanted = facts.desired.schemas
+    if not wanted:
+        return not_applicable("all schemas are taken over")
+    # A pattern for one table of a schema leaves the others in.
+    patterns = [_wild(part.strip()) for part in facts.replica.ignored_tables.split(",") if part.strip().endswith(".%")]
+    folded, log = facts.source.number("lower_case_table_names"), facts.source.binlog
+    taken = {name.lower() if folded else name for name in wanted}
+    logged = [name for name in facts.source.schemas if (not log.only or name in log.only) and name not in log.without]
+    arrive = [
+        name for name in logged if (name.lower() if folded else name) not in taken and not any(pattern.fullmatch(name) for pattern in patterns)
+    ]
+    ignored = ",".join([facts.replica.ignored_tables, *(f"{name}.%" for name in arrive)]).strip(",")
+    filtered = set_on_replica(facts, "replicate_wild_ignore_table", ignored)
+    return check(
+        not arrive,
+        f"taken over: {', '.join(wanted)}",
+        remedy=f"leave out datain_schemas, so that all are taken over; or let the replica leave them out: {filtered}",
+        **listed(map(quote_identifier, arrive)),
+    )
+
+
 def _synced(facts: Facts) -> Outcome:
     if not facts.replica.is_mariadb or facts.method != "position":
         return not_applicable("only a MariaDB replica that is linked by position needs it")
@@ -169,6 +192,15 @@ RULES: tuple[Rule, ...] = (
         needs=("replica.ignored_tables", "source.schemas"),
         required="replicate_wild_ignore_table without the user's schemas",
         remedy="take their patterns out of the parameter replicate_wild_ignore_table, and restart the managed server",
+    ),
+    Rule(
+        "replica.unfiltered_schemas",
+        "pair",
+        "Every schema that the source logs is taken over, or left out by a filter",
+        PAGE,
+        _unfiltered_schemas,
+        needs=("replica.ignored_tables", "source.schemas", "source.binlog"),
+        required="no other schema in the log",
     ),
     Rule(
         "replica.sync_info",

@@ -43,7 +43,7 @@ class Service:
     :param cli: the group of commands that speaks to the control plane about the replica
     :param tiers: the pricing tiers on which the procedures exist; empty where the page names none
     :param most_replicas: how many replicas one source may have, or None
-    :param firewall: the replica's firewall must let the source in
+    :param firewall: severity of a firewall of the replica that keeps the source out; ``info`` where the page asks for no rule
     :param gtid_link: severity of a link by GTID; ``info`` where the service offers it
     :param fixed_keys: the page forbids to change the value of a primary key
     :param unsuited: uses that the page advises against
@@ -66,7 +66,7 @@ class Service:
     cli: str = "az mysql server"
     tiers: tuple[str, ...] = ("GeneralPurpose", "MemoryOptimized")
     most_replicas: int | None = None
-    firewall: bool = True
+    firewall: str = "info"
     gtid_link: str = "info"
     fixed_keys: bool = False
     unsuited: tuple[str, ...] = ()
@@ -91,7 +91,6 @@ SERVICES: dict[str, Service] = {
             resource=FLEXIBLE,
             cli="az mysql flexible-server",
             tiers=(),
-            firewall=False,
         ),
         Service(
             name="mysql_single_server",
@@ -101,6 +100,7 @@ SERVICES: dict[str, Service] = {
             same_version="error",
             primary_key="error",
             method="position",
+            firewall="warning",
             gtid_link="warning",
         ),
         Service(
@@ -111,6 +111,7 @@ SERVICES: dict[str, Service] = {
             same_version="error",
             primary_key="error",
             method="gtid",
+            firewall="error",
             set_parameter="az mariadb server configuration set --resource-group {group} --server-name {server} --name {name} --value '{value}'",
             resource=MARIADB_SERVER,
             cli="az mariadb server",
@@ -123,6 +124,7 @@ SERVICES: dict[str, Service] = {
             same_version="error",
             primary_key="error",
             method="position",
+            tiers=(),
             most_replicas=5,
             gtid_link="error",
             fixed_keys=True,

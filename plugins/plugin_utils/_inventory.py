@@ -285,6 +285,15 @@ def _coordinate_problems(inventory: Inventory, name: str) -> t.Iterator[str]:
         yield _problem(name, "link_coordinates", "is set, and datain_seed is not external", "set datain_seed: external, or remove it")
 
 
+def _too_many(inventory: Inventory, source: str, replicas: t.Sequence[str]) -> t.Iterator[str]:
+    """A run makes links side by side, and each would find the others not there yet: so they are counted here as well."""
+    for name, service in SERVICES.items():
+        wanted = [replica for replica in replicas if inventory.value(replica, "service") == name and inventory.value(replica, "state") != "absent"]
+        if service.most_replicas is not None and len(wanted) > service.most_replicas:
+            what = f"is the source of {len(wanted)} replicas by {name}, which allows {service.most_replicas}"
+            yield f"{source}: {what}; set datain_state: absent for what is to go, or take it out"
+
+
 def shared_servers(inventory: Inventory, name: str) -> list[str]:
     """Return the other replicas that are the same server as this one: a server has one link."""
     own = _address(inventory, name)
@@ -312,6 +321,7 @@ def component_problems(inventory: Inventory, name: str) -> list[str]:
     found = source_problems(inventory, name) if name in inventory.sources else []
     for replica in dict.fromkeys([*([name] if name in inventory.replicas else []), *replicas]):
         found += link_problems(inventory, replica) + shared_servers(inventory, replica)
+    found += _too_many(inventory, source, replicas)
     if name in inventory.sources:
         orphans = [host for host in inventory.replicas if inventory.source_of(host) not in inventory.sources]
         for host in orphans:

@@ -82,8 +82,7 @@ WRONG = {
     "no port for the link": ({}, {"datain_link_port": 70000}, {}, "shop-azure", "datain_link_port", "use a number from 1 to 65535"),
     "one server twice": ({}, {}, {"shop-again": {}}, "shop-again", "datain_login_host", "a server has one link"),
     "long password": ({"datain_replication_password": "x" * 33}, {}, {}, "shop", "datain_replication_password", "at most 32"),
-    # Said by Ansible itself, from the role's specification.
-    "no account": ({"datain_replication_user": None}, {}, {}, "shop", "datain_replication_user", "missing required arguments"),
+    "no account": ({"datain_replication_user": None}, {}, {}, "shop", "datain_replication_user", "set it in the inventory"),
     "unknown state": ({}, {"datain_state": "running"}, {}, "shop-azure", "datain_state", "started, stopped, absent"),
     "a waiver without end": ({}, {"datain_waivers": [{"rule": "x", "reason": "y"}]}, {}, "shop-azure", "datain_waivers", "until"),
 }

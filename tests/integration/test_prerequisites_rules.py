@@ -98,7 +98,7 @@ class Bench:
 
     @property
     def edge(self):
-        odd = ("relay_log_recovery=ON", "binlog_ignore_db=shop")
+        odd = ("relay_log_recovery=ON", "binlog_ignore_db=shop", "bind_address=0.0.0.0")
         return self.lab("rules-edge", "mysql-8.0.15", *(word for option in odd for word in ("--set", option)))
 
     @property
@@ -263,6 +263,14 @@ REGISTRY: tuple[Break, ...] = (
         back="CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=('mysql.%')",
         names="`shop`",
     ),
+    *made(
+        "replica.unfiltered_schemas",
+        "CREATE DATABASE apart",
+        "DROP DATABASE apart",
+        options=given(schemas=["shop"]),
+        kept=given(schemas=["shop"]),
+        names="`apart`",
+    ),
     Break(
         "replica.sync_info",
         "mariadb",
@@ -309,6 +317,7 @@ REGISTRY: tuple[Break, ...] = (
     *(Break("link.ca_matches", flavour, options=lambda bench: {"link_ca": bench.source.state["wrong_ca"]}) for flavour in PAIRS),
     *(Break("link.ca_name", flavour, options=given(link_host="shop-db.example.com")) for flavour in PAIRS),
     Break("network.link_address", options=given(link_host="127.0.0.1"), kept=given(link_host="8.8.8.8")),
+    Break("network.listens", options=given(link_host="db.example.com"), kept=other("source", "edge", link_host="db.example.com")),
     Break("network.port", options=given(link_port=3307), kept=given(link_port=3306)),
     *variable("secrets.server_logs", "general_log", "ON", "OFF"),
     # What is replicated

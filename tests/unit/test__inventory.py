@@ -17,6 +17,7 @@ SOURCE = {
     "datain_replication_user": "datain",
     "datain_replication_password": "repl",
 }
+SYNC = "mysql_data_sync"
 REPLICA = {
     "datain_source": "db",
     "datain_service": "mysql_flexible_server",
@@ -105,6 +106,37 @@ def test_two_replicas_on_one_server() -> None:
     for seen_from in ("az", "twin", "db"):
         problems = _inventory.component_problems(inventory(twin), seen_from)
         assert any("also the server of" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("number", "service", "gone", "right"), [(5, SYNC, 0, True), (6, SYNC, 0, False), (6, SYNC, 1, True), (6, "mysql_single_server", 0, True)]
+)
+def test_a_source_has_as_many_replicas_as_the_service_allows(number: int, service: str, gone: int, right: bool) -> None:
+    more = {f"az{index}": {**REPLICA, "datain_login_host": f"az{index}", "datain_service": service} for index in range(2, number + 1)}
+    for name in list(more)[:gone]:
+        more[name]["datain_state"] = "absent"
+    seen = inventory(more, az={"datain_service": service})
+    for host in ("db", "az"):
+        problems = _inventory.component_problems(seen, host)
+        assert (problems == []) is right, problems
+        assert right or "allows 5" in problems[-1]
+
+
+def test_what_was_judged_with_the_source_is_not_judged_again() -> None:
+    twin = {"twin": {**REPLICA, "datain_login_host": "az.example.com"}}
+    hosts = {"db": SOURCE, "az": REPLICA, **twin}
+    groups = {"datain_sources": ["db"], "datain_replicas": ["az", "twin"]}
+    read: list[str] = []
+
+    def host(name: str) -> dict:
+        read.append(name)
+        return hosts[name]
+
+    planned = _inventory.Inventory(groups, host, lambda source: {"plan": {}, "replicas": ["az", "twin"]})
+    assert _inventory.component_problems(planned, "az") == [] and planned.replicas_of("db") == ["az", "twin"]
+    assert "twin" not in read
+    refused = _inventory.Inventory(groups, host, lambda source: {"failed": True})
+    assert _inventory.component_problems(refused, "az")
 
 
 def test_other_components_are_left_alone() -> None:

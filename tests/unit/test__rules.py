@@ -216,6 +216,11 @@ class Case:
 GTID = {"source": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}, "replica": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}}
 
 
+def apart(replica: Mapping[str, Any] | None = None, log: Mapping[str, Any] | None = None, schemas: tuple[str, ...] = ("shop",)) -> dict[str, Any]:
+    """A source with two schemas, of which one is wanted."""
+    return {"d": {"schemas": schemas}, "s": {"schemas": {"shop": "", "crm": ""}, "binlog": BinlogEnd(None, None, **(log or {}))}, "r": replica or {}}
+
+
 def gtid(source: Mapping[str, str] | None = None, replica: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
     return {"source": {**GTID["source"], **(source or {})}, "replica": {**GTID["replica"], **(replica or {})}, "d": {"method": "gtid"}, **more}
 
@@ -335,6 +340,11 @@ CASES: tuple[Case, ...] = (
         {"service": "mysql_data_sync", "s": {"attached": [{}] * 6}, "r": linked()},
         {"service": "mysql_data_sync", "s": {"attached": [{}] * 5}, "r": linked()},
     ),
+    Case(
+        "source.replica_count",
+        {"service": "mysql_data_sync", "s": {"attached": [{}] * 5, "registered": (2,)}},
+        {"service": "mysql_data_sync", "s": {"attached": [{}] * 5, "registered": (2,)}, "r": {"records": {"link": record(phase="removed")}}},
+    ),
     Case("gtid.modes", {"source": {"gtid_mode": "ON"}}, {"source": {"gtid_mode": "OFF_PERMISSIVE"}}),
     Case("gtid.modes", {"replica": {"gtid_mode": "ON"}}, gtid()),
     Case("gtid.mode", gtid({"gtid_mode": "ON_PERMISSIVE"}), gtid()),
@@ -424,6 +434,10 @@ CASES: tuple[Case, ...] = (
     Case("replica.channels", {"r": {"channels": (channel(source_uuid=None, source_id=0, source_host="elsewhere"),)}}),
     Case("replica.read_only", {"replica": {"read_only": "ON"}}, {"replica": {"read_only": "ON"}, "r": linked()}),
     Case("replica.filter", {"r": {"ignored_tables": ""}}, {"r": {"ignored_tables": "sys.%, mysql.%"}}),
+    Case("replica.unfiltered_schemas", apart(), apart(schemas=("shop", "crm")), objects=("`crm`",)),
+    Case("replica.unfiltered_schemas", apart({"ignored_tables": "mysql.%,crm.orders"}), apart({"ignored_tables": "mysql.%,cr_.%"}), severity="error"),
+    Case("replica.unfiltered_schemas", apart(log={"only": ("shop", "crm")}), apart(log={"only": ("shop",)})),
+    Case("replica.unfiltered_schemas", apart(log={"without": ("other",)}), apart(log={"without": ("crm",)})),
     Case("replica.filter_schemas", {"r": {"ignored_tables": "mysql.%, sh__.%"}}, {"r": {"ignored_tables": "mysql.%,sho\\_.%,hop.%"}}, objects=("`shop`",)),
     Case(
         "replica.filter_schemas",
@@ -481,6 +495,10 @@ CASES: tuple[Case, ...] = (
     Case("link.ca_ends", {"f": {"certificates": (replace(CA, ends=datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)), CA)}}, severity="warning"),
     Case("network.link_address", {"d": {"link_host": "127.0.0.1"}}, {"d": {"link_host": "8.8.8.8"}}),
     Case("network.link_address", {"d": {"link_host": "dbhost"}}, {"d": {"link_host": "dbhost"}, "r": linked()}),
+    Case("network.link_address", {"d": {"link_host": "224.0.0.5"}}, {"d": {"link_host": "8.8.8.8"}}),
+    Case("network.listens", {"source": {"skip_networking": "ON"}}, {"source": {"skip_networking": "OFF"}}, severity="error"),
+    Case("network.listens", {"source": {"bind_address": "127.0.0.1,::1"}}, {"source": {"bind_address": "127.0.0.1,10.0.0.7"}}),
+    Case("network.listens", {"source": {"bind_address": "localhost"}}, {"source": {"bind_address": "localhost"}, "r": linked()}),
     Case("network.port", {"d": {"link_port": 3307}}),
     Case(
         "secrets.server_logs", {"replica": {"general_log": "ON"}}, {"replica": {"general_log": "ON", "log_output": "NONE"}}, objects=("replica: general_log",)
@@ -496,6 +514,8 @@ CASES: tuple[Case, ...] = (
         {"s": {"tables": (table("v", kind="VIEW", engine=None), table("m", engine="MEMORY"))}},
         objects=("`shop`.`old`",),
     ),
+    Case("schema.engines", {"s": {"tables": (table("old", engine="MyISAM"),)}}, severity="error"),
+    Case("schema.engines", {"s": {"tables": (table("old", engine="MyISAM"),)}, "d": {"seed": "external"}}, severity="warning"),
     Case("schema.memory_tables", {"s": {"tables": (table("m", engine="MEMORY"),)}}),
     Case(
         "schema.no_primary_key",
@@ -599,12 +619,15 @@ UNPROVED = (
     ("schema.engines", {"s": {"tables": (table(engine=None),)}}),
     ("network.link_address", {}),
     ("network.link_address", {"d": {"link_host": "10.0.0.7"}}),
+    ("network.link_address", {"d": {"link_host": "100.64.0.1"}}),
     ("advice.use", {"service": "mysql_data_sync"}),
     ("advice.primary_key_values", {"service": "mysql_data_sync"}),
     ("binlog.retention", {"source": {"basedir": "/rdsdbbin/mysql"}}),
 )
 NOT_APPLICABLE = (
     ("network.link_address", {"d": {"link_host": ""}}),
+    ("network.listens", {"source": {"bind_address": "127.0.0.1"}, "d": {"link_host": "127.0.0.1"}}),
+    ("replica.unfiltered_schemas", {"s": {"schemas": {"a": "", "b": ""}}}),
     ("advice.use", {}),
     ("advice.primary_key_values", {}),
     ("binlog.retention_for_seed", {}),

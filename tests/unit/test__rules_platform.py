@@ -97,7 +97,6 @@ CASES = (
     Case("azure.tier", ("single_terraform_show",), {f"{TF_SINGLE}.sku_name": "B_Gen5_2"}),
     Case("azure.tier", ("mariadb_collection",), {"servers.0.sku.tier": "Basic"}),
     Case("azure.tier", ("mariadb_terraform_state",), {f"{TF_STATE}.sku_name": "B_Gen5_2"}),
-    Case("azure.tier", ("single_az",), {"sku.tier": "Basic"}, {"service": "mysql_data_sync"}),
     Case("azure.high_availability", ("flexible_az",), {"highAvailability.mode": "ZoneRedundant"}, remedy="--high-availability Disabled"),
     Case("azure.high_availability", ("flexible_arm",), {"properties.highAvailability.mode": "SameZone"}),
     Case("azure.high_availability", ("flexible_collection",), {"servers.0.high_availability.mode": "SameZone"}),
@@ -222,6 +221,8 @@ def test_what_a_shape_does_not_hold_is_unknown(rule: str, document: str) -> None
     ("rule", "service", "more"),
     [
         ("azure.tier", "mysql_flexible_server", {}),
+        ("azure.tier", "mysql_data_sync", {}),
+        ("network.firewall", "mysql_data_sync", {}),
         ("azure.high_availability", "mysql_single_server", {}),
         ("azure.high_availability", "mysql_flexible_server", GTID),
         ("azure.geo_backup", "mysql_flexible_server", {}),
