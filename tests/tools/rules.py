@@ -57,7 +57,10 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
     ),
     "Flexible Server": (
         ("GTIDs and high availability: by position without, by GTID with it", ("azure.high_availability", "replica.procedures")),
-        ("The filter replicate_wild_ignore_table is the platform's", ("replica.filter", "replica.filter_schemas", "replica.unfiltered_schemas", "azure.filter")),
+        (
+            "The filter replicate_wild_ignore_table is the platform's",
+            ("replica.filter", "replica.filter_schemas", "replica.unfiltered_schemas", "azure.filter"),
+        ),
         ("The source is at least MySQL 5.7", ("version.supported",)),
         ("The same version on both sides is recommended", ("version.pair", "version.jump", "version.direction")),
         ("A primary key in each table is recommended", ("schema.no_primary_key",)),
