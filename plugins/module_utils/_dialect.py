@@ -66,6 +66,7 @@ class Dialect:
     :param held_password: a digest of the password that a replica's link holds, with a nonce bound; None where no table has it
     :param password_age: seconds since the password of each account of a name was changed, and whether it has another one
         beside it; None where that is not recorded
+    :param logs_prepared: a distributed transaction is logged when it is prepared, and its second phase apart from it
     :param variables: the table of all global variables
     :param gtid_sets: the variables that hold a set of GTIDs, which may be longer than that table can show
     """
@@ -109,6 +110,7 @@ class Dialect:
     renamed_rights: tuple[tuple[str, tuple[str, ...]], ...] = ()
     held_password: str | None = None
     password_age: str | None = None
+    logs_prepared: bool = True
     variables: str = "performance_schema.global_variables"
     gtid_sets: tuple[str, ...] = ("gtid_executed", "gtid_purged")
 
@@ -158,6 +160,7 @@ _MYSQL = Dialect(
 )
 _MYSQL_56 = replace(
     _MYSQL,
+    logs_prepared=False,
     variables="information_schema.GLOBAL_VARIABLES",
     worker_errors=False,
     password_age=None,
@@ -217,6 +220,7 @@ _MYSQL_84 = replace(
 )
 _MYSQL_90 = replace(_MYSQL_84, reserved_words=_MYSQL_84.reserved_words | {"external", "library"})
 _MARIADB = Dialect(
+    logs_prepared=False,
     variables="information_schema.GLOBAL_VARIABLES",
     gtid_sets=(),
     channels="SHOW ALL SLAVES STATUS",
@@ -241,6 +245,7 @@ _MARIADB_104 = replace(
 )
 _MARIADB_105 = replace(
     _MARIADB_104,
+    logs_prepared=True,
     variables_right="BINLOG ADMIN",
     monitor_privileges=("BINLOG MONITOR", "REPLICATION CLIENT"),
     channel_privileges=("SLAVE MONITOR", "REPLICA MONITOR"),

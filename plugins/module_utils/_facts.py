@@ -204,6 +204,7 @@ class Side:
     :param attached: the replicas that receive right now
     :param registered: server ids of the replicas that receive right now, as they told them
     :param longest_statement: seconds that the longest of the running statements has been running
+    :param prepared: distributed transactions that wait for their second phase
     :param data_bytes: what data and indexes take, as the engines estimate it; read only where a document says how much room there is
     :param presented: what a session that verified with the link's CA was shown, or None where none was tried
     :param data: the user's schemas on the replica, with the numbers of their tables and views
@@ -233,6 +234,7 @@ class Side:
     attached: Maybe = NOT_READ
     registered: Maybe = NOT_READ
     longest_statement: Maybe = NOT_READ
+    prepared: Maybe = NOT_READ
     data_bytes: Maybe = NOT_READ
     presented: Maybe = NOT_READ
     # replica only

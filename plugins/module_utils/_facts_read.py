@@ -25,7 +25,7 @@ from ._state import Records
 LIMIT = 60
 
 _TOO_LONG = (1205, 1317, 1969, 3024)
-_RIGHTS = (1044, 1045, 1142, 1143, 1227, 1370)
+_RIGHTS = (1044, 1045, 1142, 1143, 1227, 1370, 1401)
 
 
 def _reason(error: DatainError) -> Unread:
@@ -122,6 +122,10 @@ def _longest_statement(reader: Reader) -> int:
         step="look at what runs",
     )
     return int((rows[0]["seconds"] if rows else 0) or 0)
+
+
+def _prepared(server: Server) -> int:
+    return len(server.connection.rows("XA RECOVER", step="list what is prepared")) if server.dialect.logs_prepared else 0
 
 
 def _data_bytes(reader: Reader, schemas: t.Sequence[str]) -> int:
@@ -250,6 +254,7 @@ def _read_source(server: Server, desired: Desired, limit: int, given: t.Mapping[
         attached=see_processes(_read(server.attached_replicas)),
         registered=_read(lambda: _registered(server)),
         longest_statement=see_processes(_read(lambda: _longest_statement(reader))),
+        prepared=_read(lambda: _prepared(server)),
         presented=_read(lambda: _presented(server, desired, trusted, replica)),
         data_bytes=see_tables(_read(lambda: _data_bytes(reader, desired.schemas))) if desired.documents else NOT_READ,
     )

@@ -85,6 +85,7 @@ class LinkCurrent:
     :param seed_included: MySQL by GTID only: everything in the seed counts as executed on the replica
     :param source_purged: what the source no longer has by GTID: a set on MySQL, positions on MariaDB
     :param purged_applied: MySQL by GTID only: everything that the source has purged is executed on the replica
+    :param purged_seeded: the same, once the seed's transactions count as executed there
     :param login: the outcome of logging in to the source as the replica would: None untried, "" worked, else why not
     :param password_held: the link holds the desired password: True and False are proven, None is unknown
     :param answers: who answers at the address that the link is to have, where that was looked at
@@ -109,6 +110,7 @@ class LinkCurrent:
     seed_included: bool | None = None
     source_purged: str | None = None
     purged_applied: bool | None = None
+    purged_seeded: bool | None = None
     login: str | None = None
     password_held: bool | None = None
     answers: Identity | None = None

@@ -89,14 +89,16 @@ def _read_gtid_history(current: LinkCurrent, source: Server, replica: Server, de
         return current
     purged = source.variables.get("gtid_purged", "")
     row = replica.connection.rows(
-        "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed) AS seed_included, GTID_SUBSET(%s, @@GLOBAL.gtid_executed) AS purged_applied",
-        (start.gtid, purged),
+        "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed) AS seed_included, GTID_SUBSET(%s, @@GLOBAL.gtid_executed) AS purged_applied,"
+        " GTID_SUBSET(%s, %s) AS purged_seeded",
+        (start.gtid, purged, purged, start.gtid),
         step="compare the GTIDs of the seed with those executed here",
     )[0]
     return replace(
         current,
         seed_included=bool(row["seed_included"]),
         purged_applied=bool(row["purged_applied"]),
+        purged_seeded=bool(row["purged_seeded"]),
         source_purged=purged or None,
     )
 

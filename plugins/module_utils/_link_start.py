@@ -97,6 +97,9 @@ def _gtid_problem(at: Start, current: LinkCurrent, desired: LinkDesired) -> _Pro
             "set gtid_mode and enforce_gtid_consistency to ON on both sides, or datain_link_method: position",
         )
     if at.gtid and current.seed_included is False:
+        if current.purged_seeded is False:
+            # To align them costs the backups, and would help nobody.
+            return _Problem(f"the source has purged transactions that the seed lacks ({current.source_purged})", "set datain_reseed: true to seed again")
         return _Problem(
             "the replica does not count the transactions of the seed as executed: a link by GTID would fetch them again",
             desired.gtid_reset.format(gtid=at.gtid),

@@ -34,6 +34,20 @@ def _id_duplicate(facts: Facts) -> Outcome:
     return check(replica not in others, seen)
 
 
+def _upstream(facts: Facts) -> Outcome:
+    """A replica takes no event that carries its own server_id: it would leave out, without a word, all that came from there."""
+    above = [channel for channel in facts.source.channels if channel.source_id or channel.source_uuid]
+    if not above:
+        return not_applicable("nothing is known of a server that the source gets its data from")
+    mine = facts.replica.identity
+    same = [
+        f"{channel.source_host}:{channel.source_port}"
+        for channel in above
+        if channel.source_id == mine.server_id or (channel.source_uuid and channel.source_uuid == mine.server_uuid)
+    ]
+    return check(not same, f"replica {mine.server_id}, above the source {', '.join(str(channel.source_id) for channel in above)}", **listed(same))
+
+
 def _fan_out(facts: Facts) -> Outcome:
     """Two replicas of one server id throw each other out of the source, again and again."""
     mine = facts.replica.identity.server_id
@@ -54,7 +68,9 @@ def _uuid_duplicate(facts: Facts) -> Outcome:
 
 
 def _chained(facts: Facts) -> Outcome:
-    if not facts.source.channels:
+    # A node of a Galera cluster gets the other nodes' transactions without a channel.
+    clustered = facts.source.on("wsrep_on") and facts.source.value("wsrep_provider", "none").lower() not in ("", "none")
+    if not facts.source.channels and not clustered:
         return not_applicable("the source is no replica itself")
     name = "log_replica_updates" if "log_replica_updates" in facts.source.variables else "log_slave_updates"
     return check(
@@ -89,6 +105,14 @@ def _commit_order(facts: Facts) -> Outcome:
 def _source_read_only(facts: Facts) -> Outcome:
     names = [name for name in ("read_only", "super_read_only") if facts.source.on(name)]
     return check(not names, ", ".join(names) or "it takes writes")
+
+
+def _prepared(facts: Facts) -> Outcome:
+    """What is prepared is not in the dump, and in the log stands before its place: its commit then finds nothing on the replica."""
+    why_not = facts.why_nothing_is_loaded
+    if why_not or not facts.source.dialect.logs_prepared:
+        return not_applicable(why_not or "this version logs a distributed transaction as a whole when it is committed")
+    return check(not facts.source.prepared, f"{facts.source.prepared} prepared")
 
 
 # Seconds of a running statement from which on a dump's global read lock would wait, and every writer behind it.
@@ -131,6 +155,16 @@ RULES: tuple[Rule, ...] = (
         _id_duplicate,
         required="all different",
         remedy="SET GLOBAL server_id = <another number>; on the source, and in its option file",
+    ),
+    Rule(
+        "server_id.upstream",
+        "pair",
+        "No server that the source gets its data from has the replica's server_id",
+        MANUAL,
+        _upstream,
+        needs=("source.channels",),
+        required="all different",
+        remedy="give the server above the source another server_id, or use another managed server",
     ),
     Rule(
         "server_id.fan_out",
@@ -200,6 +234,16 @@ RULES: tuple[Rule, ...] = (
         WARNING,
         needs=("source.longest_statement", "replica.channels"),
         remedy="wait for it, or end it: SHOW FULL PROCESSLIST; KILL <id>;",
+    ),
+    Rule(
+        "source.prepared_xa",
+        "source",
+        "No distributed transaction waits on the source for its second phase when the data is copied",
+        MANUAL,
+        _prepared,
+        needs=("source.prepared", "replica.channels"),
+        required="XA RECOVER lists none",
+        remedy="commit or roll it back: XA RECOVER; XA COMMIT '<xid>'; or XA ROLLBACK '<xid>';",
     ),
     Rule(
         "source.replica_count",

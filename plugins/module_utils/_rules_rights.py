@@ -35,6 +35,12 @@ def _rights(side: str, *wanted: tuple[str, ...], only_if: t.Callable[[Facts], st
     return evaluate
 
 
+def _dump(facts: Facts) -> Outcome:
+    # What MySQL's client writes coordinates under is the lock of all tables.
+    lock = ("LOCK TABLES", "RELOAD") if facts.source.is_mariadb else ("RELOAD", "FLUSH_TABLES")
+    return _rights("source", *_DUMP, lock, only_if=lambda facts: facts.why_nothing_is_loaded)(facts)
+
+
 def missing_rights(server: Side, wanted: t.Iterable[tuple[str, ...]]) -> Outcome:
     wanted = tuple(wanted)
     lacking = [right[0] for right in wanted if not server.grants.has(*right)]
@@ -73,7 +79,7 @@ def _replica_execute(facts: Facts) -> Outcome:
     return check(facts.replica.grants.has_in("mysql", "EXECUTE"), required="EXECUTE ON mysql.*")
 
 
-_DUMP: tuple[tuple[str, ...], ...] = (("SELECT",), ("SHOW VIEW",), ("TRIGGER",), ("EVENT",), ("LOCK TABLES", "RELOAD"))
+_DUMP: tuple[tuple[str, ...], ...] = (("SELECT",), ("SHOW VIEW",), ("TRIGGER",), ("EVENT",))
 _LOAD: tuple[tuple[str, ...], ...] = tuple(
     (name,)
     for name in (
@@ -128,7 +134,7 @@ RULES: tuple[Rule, ...] = (
         "source",
         "The source's login may read everything that a dump holds",
         MANUAL,
-        _rights("source", *_DUMP, only_if=lambda facts: facts.why_nothing_is_loaded),
+        _dump,
         needs=("source.grants", "replica.channels"),
         remedy=_GRANT + "source;",
     ),

@@ -15,6 +15,7 @@ from ._rule import (
     INFO,
     LIMITATIONS,
     MANUAL,
+    MEASURED,
     PAGE,
     SERVER_PARAMETERS,
     WARNING,
@@ -198,6 +199,14 @@ def _mariadb_only(facts: Facts) -> Outcome:
     return check(not seen, seen or None, **named([*(group.tables for group in tables), *(group.objects for group in packages)]))
 
 
+def _history(facts: Facts) -> Outcome:
+    why_not = facts.why_nothing_is_loaded
+    if why_not:
+        return not_applicable(why_not)
+    found = [group.tables for group in facts.source.tables if group.kind == "SYSTEM VERSIONED"]
+    return check(not found, **named(found))
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "schema.requested",
@@ -217,6 +226,16 @@ RULES: tuple[Rule, ...] = (
         _system,
         required="the user's schemas only",
         remedy="take it out of datain_schemas: the managed server does not replicate it",
+    ),
+    Rule(
+        "schema.history",
+        "source",
+        "No table keeps earlier versions of its rows, which a dump leaves out",
+        MEASURED,
+        _history,
+        WARNING,
+        needs=("source.tables", "replica.channels"),
+        remedy="nothing if the history may begin anew on the replica; else load it yourself (mariadb-dump --dump-history), with datain_seed: external",
     ),
     Rule(
         "schema.engines",

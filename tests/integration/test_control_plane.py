@@ -102,6 +102,19 @@ def test_none_stops_with_the_command_and_the_next_run_goes_on(pair):
     assert pair.onboard().rc == 0 and pair.follows()
 
 
+def test_nothing_is_aligned_where_the_source_has_purged_what_comes_after_the_seed(pair):
+    """The command would cost the backups, and the link could still not be made."""
+    assert "gtid reset" in messages(pair.onboard())
+    pair.source.sql("INSERT INTO shop.orders VALUES (3); FLUSH BINARY LOGS")
+    last = pair.source.sql("SHOW BINARY LOGS")[-1][0]
+    pair.source.sql(f"PURGE BINARY LOGS TO '{last}'")
+    before = pair.gtids(pair.replica)
+    for gate in ("none", "az"):
+        stopped = pair.onboard(datain_control_plane=gate)
+        assert stopped.rc != 0 and not pair.linked() and pair.gtids(pair.replica) == before
+        assert "has purged transactions that the seed lacks" in messages(stopped) and "gtid reset" not in messages(stopped), messages(stopped)
+
+
 def test_the_plan_says_beforehand_what_it_costs(pair):
     gates = {"none": "the run has to stop for it", "az": "the run does it by itself"}
     show = "{{ made.findings | selectattr('rule', 'eq', 'link.gtid_reset') | map(attribute='summary') }}"

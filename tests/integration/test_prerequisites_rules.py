@@ -229,6 +229,11 @@ REGISTRY: tuple[Break, ...] = (
     # Who they are
     *variable("server_id.zero", "server_id", "0", "4711", "mysql"),
     *variable("source.read_only", "read_only", "ON", "OFF"),
+    *made(
+        "source.prepared_xa",
+        "XA START 'half'; INSERT INTO shop.item VALUES (77, 'half'); XA END 'half'; XA PREPARE 'half'",
+        "XA ROLLBACK 'half'",
+    ),
     Break("gtid.offered", options=given(service="mysql_data_sync", method="gtid"), kept=given(method="gtid"), severity="error"),
     Break(
         "gtid.modes",
@@ -324,6 +329,13 @@ REGISTRY: tuple[Break, ...] = (
     Break("schema.requested", options=given(schemas=["gone"]), kept=given(schemas=["shop"]), names="`gone`"),
     Break("schema.system", options=given(schemas=["mysql"]), names="`mysql`"),
     *made("schema.engines", "CREATE TABLE shop.old (id INT PRIMARY KEY) ENGINE=MyISAM", "DROP TABLE shop.old", names="`shop`.`old`"),
+    *made(
+        "schema.history",
+        "CREATE TABLE shop.old (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+        "DROP TABLE shop.old",
+        "mariadb",
+        names="`shop`.`old`",
+    ),
     *made("schema.memory_tables", "CREATE TABLE shop.memo (id INT PRIMARY KEY) ENGINE=MEMORY", "DROP TABLE shop.memo", names="`shop`.`memo`"),
     *made("schema.no_primary_key", "CREATE TABLE shop.`no``key` (a INT NOT NULL UNIQUE)", "DROP TABLE shop.`no``key`", names="`shop`.`no``key`"),
     *made("schema.generated_invisible_primary_key", "CREATE TABLE shop.k (a INT)", "DROP TABLE shop.k", "mysql", names="`shop`.`k`"),
@@ -418,6 +430,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "schema.sql_modes",
     "server_id.duplicate",
     "server_id.fan_out",
+    "server_id.upstream",
     "source.chain_runs",
     "source.commit_order",
     "source.is_replica",
@@ -560,7 +573,10 @@ def test_a_source_that_is_a_replica_itself(fresh):
     running = "SELECT SERVICE_STATE FROM performance_schema.replication_connection_status"
     until(lambda: fresh.source.value(running) == "ON", "the chain did not come up")
     rules = ("source.is_replica", "source.chain_runs", "source.commit_order")
-    assert status(fresh.ask(), *rules) == ["passed"] * 3
+    assert status(fresh.ask(), *rules, "server_id.upstream") == ["passed"] * 4
+    mine = fresh.replica.value("SELECT @@server_id")
+    with changed(fresh.replica, f"SET GLOBAL server_id={fresh.edge.value('SELECT @@server_id')}", f"SET GLOBAL server_id={mine}"):
+        assert status(fresh.ask(), "server_id.upstream") == ["failed"]
     fresh.source.sql("STOP REPLICA; SET GLOBAL replica_preserve_commit_order=OFF")
     assert status(fresh.ask(), *rules) == ["passed", "failed", "failed"]
 

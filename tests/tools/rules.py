@@ -91,7 +91,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
             ),
         ),
         ("Filters, and coordinates that are there", ("binlog.filters", "binlog.coordinates_present")),
-        ("Identities over the whole fan-out", ("server_id.zero", "server_id.duplicate", "server_id.fan_out", "uuid.duplicate")),
+        ("Identities over the whole fan-out", ("server_id.zero", "server_id.duplicate", "server_id.fan_out", "server_id.upstream", "uuid.duplicate")),
         ("A source that is a replica, or read-only", ("source.is_replica", "source.chain_runs", "source.commit_order", "source.read_only")),
         ("GTIDs: modes, gaps, errant ones", ("gtid.modes", "gtid.mode", "gtid.consistency", "gtid.purged_gap", "gtid.errant", "gtid.own_events")),
         (
@@ -112,7 +112,8 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ("Tablespaces and data directories", ("schema.tablespaces",)),
         ("Foreign keys that a newer version refuses", ("schema.foreign_keys",)),
         ("Reserved words, modes and plugins of the newer version", ("schema.reserved_words", "schema.sql_modes", "accounts.plugins")),
-        ("Events, triggers, definers, what only MariaDB has", ("schema.events", "schema.triggers", "schema.definers", "schema.mariadb_only")),
+        ("Events, triggers, definers", ("schema.events", "schema.triggers", "schema.definers")),
+        ("What only MariaDB has, and a dump leaves out", ("schema.mariadb_only", "schema.history")),
         ("Data on the replica, another source", ("replica.not_empty", "replica.channels")),
         (
             "The replication account: password, plugin, TLS",
@@ -128,7 +129,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
             "TLS: versions, ciphers, chain, name, end",
             ("link.tls_offered", "link.tls_version", "link.tls_cipher", "link.ca_matches", "link.ca_name", "link.ca_ends"),
         ),
-        ("Statements that run for long while a dump wants its lock", ("source.long_statements",)),
+        ("What runs for long, or is prepared, while a dump is made", ("source.long_statements", "source.prepared_xa")),
         ("Logs that record secrets", ("secrets.server_logs",)),
         ("Metadata in the log (binlog_row_metadata), bytes a minute", "no requirement follows from either; the seed watches the log while it copies"),
         ("local_infile on the replica", "no seed of ours uses LOAD DATA"),

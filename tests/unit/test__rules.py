@@ -165,6 +165,7 @@ def make(
             "attached": [],
             "registered": (),
             "longest_statement": 0,
+            "prepared": 0,
             "presented": None,
             "procedures": Procedures(PROCEDURES),
             "data": {},
@@ -214,6 +215,9 @@ class Case:
 
 
 GTID = {"source": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}, "replica": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}}
+
+
+GALERA = {"wsrep_on": "ON", "wsrep_provider": "/usr/lib/galera/libgalera_smm.so"}
 
 
 def apart(replica: Mapping[str, Any] | None = None, log: Mapping[str, Any] | None = None, schemas: tuple[str, ...] = ("shop",)) -> dict[str, Any]:
@@ -333,6 +337,10 @@ CASES: tuple[Case, ...] = (
     ),
     Case("source.read_only", {"source": {"super_read_only": "ON"}}, severity="info"),
     Case("source.long_statements", {"s": {"longest_statement": 61}}, {"s": {"longest_statement": 59}}),
+    Case("source.is_replica", {"source": {**GALERA, "log_replica_updates": "OFF"}}, {"source": GALERA}),
+    Case("server_id.upstream", {"s": {"channels": (replace(channel(), source_id=2, source_uuid=None),)}}, {"s": {"channels": (channel(),)}}),
+    Case("server_id.upstream", {"s": {"channels": (replace(channel(), source_id=9, source_uuid=UUIDS[1]),)}}, {"s": {"channels": (channel(),)}}),
+    Case("source.prepared_xa", {"s": {"prepared": 1}}, {"s": {"prepared": 0}}),
     Case("source.chain_runs", {"s": {"channels": (channel(applier="stopped"),)}}, {"s": {"channels": (channel(),)}}),
     Case("source.replica_count", {"service": "mysql_data_sync", "s": {"attached": [{}] * 5}}, {"service": "mysql_data_sync", "s": {"attached": [{}] * 4}}),
     Case(
@@ -516,6 +524,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case("schema.engines", {"s": {"tables": (table("old", engine="MyISAM"),)}}, severity="error"),
     Case("schema.engines", {"s": {"tables": (table("old", engine="MyISAM"),)}, "d": {"seed": "external"}}, severity="warning"),
+    Case("schema.history", {"service": "mariadb_server", "s": {"tables": (table("old", kind="SYSTEM VERSIONED"),)}}, {"service": "mariadb_server"}),
     Case("schema.memory_tables", {"s": {"tables": (table("m", engine="MEMORY"),)}}),
     Case(
         "schema.no_primary_key",
@@ -633,6 +642,11 @@ NOT_APPLICABLE = (
     ("binlog.retention_for_seed", {}),
     ("source.commit_order", {}),
     ("source.long_statements", {"r": linked(), "s": {"longest_statement": 999}}),
+    ("source.prepared_xa", {"r": linked(), "s": {"prepared": 1}}),
+    ("source.prepared_xa", {"s": {"prepared": 1, "dialect": dialect_for("mysql", (5, 6, 24))}}),
+    ("source.is_replica", {"source": {"wsrep_on": "ON", "wsrep_provider": "none"}}),
+    ("server_id.upstream", {"s": {"channels": (replace(channel(), source_id=0, source_uuid=None),)}}),
+    ("schema.history", {"service": "mariadb_server", "d": {"seed": "external"}, "s": {"tables": (table("old", kind="SYSTEM VERSIONED"),)}}),
     ("gtid.offered", {}),
     ("gtid.own_events", gtid()),
     ("link.plugin", {"s": {"accounts": ()}}),
