@@ -208,6 +208,7 @@ class Side:
     :param data_bytes: what data and indexes take, as the engines estimate it; read only where a document says how much room there is
     :param presented: what a session that verified with the link's CA was shown, or None where none was tried
     :param data: the user's schemas on the replica, with the numbers of their tables and views
+    :param enabled_events: events of users that run on the replica by themselves
     :param ignored_tables: the wild-ignore filter
     """
 
@@ -241,6 +242,7 @@ class Side:
     procedures: Maybe = NOT_READ
     data: Maybe = NOT_READ
     records: Maybe = NOT_READ
+    enabled_events: Maybe = NOT_READ
     ignored_tables: Maybe = NOT_READ
 
     @property

@@ -15,7 +15,7 @@ from ._certificates import Presented, fingerprints, read_certificates
 from ._connection import Connection
 from ._errors import CertificateError, ConnectError, ConnectionLost, DatainError, Refused, StatementError
 from ._facts import NOT_READ, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Side, Unread
-from ._facts_tables import Reader, Wanted, exact, read_objects, read_refused, read_tables, scope
+from ._facts_tables import Reader, Wanted, exact, read_enabled_events, read_objects, read_refused, read_tables, scope
 from ._grants import parse_grants
 from ._model import Coordinates
 from ._server import Server, is_system_schema, one_line
@@ -274,6 +274,7 @@ def _read_replica(server: Server, limit: int, given: t.Mapping[str, t.Any]) -> S
         procedures=_read(lambda: server.procedures),
         data=_whole(common["grants"], (), ("SELECT",))(_read(lambda: _data(reader))),
         records=given["records"] if "records" in given else _read(Records(server).read),
+        enabled_events=_whole(common["grants"], (), ("EVENT",))(_read(lambda: read_enabled_events(reader))),
         ignored_tables=_ignored_tables(reader, channels),
     )
 

@@ -220,6 +220,14 @@ def read_refused(reader: Reader, schemas: t.Sequence[str], wanted: Wanted) -> di
     return {row["kind"]: _names(row["tables"], row["names"]) for row in rows}
 
 
+def read_enabled_events(reader: Reader) -> Named:
+    """Look for events of users that run here."""
+    condition, bound = scope("EVENT_SCHEMA", (), False)
+    seen = f"SELECT {exact('EVENT_SCHEMA')} AS s, {exact('EVENT_NAME')} AS n FROM information_schema.EVENTS WHERE STATUS = 'ENABLED' AND {condition}"
+    rows = reader.rows(f"COUNT(*) AS events, {_LIST} FROM ({seen}) AS seen HAVING events > 0", bound, step="look for events that run here")
+    return _names(rows[0]["events"], rows[0]["names"]) if rows else Named(0)
+
+
 # kind, schema, name, state, collation, modes, table
 _VIEWS = ("'view'", "TABLE_SCHEMA", "TABLE_NAME", "''", "COLLATION_CONNECTION", "''", "VIEWS")
 _OBJECTS = (

@@ -37,6 +37,13 @@ def _events(facts: Facts) -> Outcome:
     return check(not found, seen, **named(group.objects for group in found))
 
 
+def _events_on_replica(facts: Facts) -> Outcome:
+    """What an event changes on the source arrives as rows; where it runs on the replica too, that is done twice."""
+    found, scheduler = facts.replica.enabled_events, facts.replica.value("event_scheduler")
+    severity = None if facts.replica.on("event_scheduler") else WARNING
+    return check(not found.count, f"{found.count} enabled, event_scheduler = {scheduler}", severity=severity, **named([found]))
+
+
 def _triggers(facts: Facts) -> Outcome:
     """With rows in the log triggers run on the source only; their effects travel as rows."""
     found = [group for group in facts.source.objects if group.kind == "trigger"]
@@ -99,6 +106,16 @@ RULES: tuple[Rule, ...] = (
         needs=("source.objects",),
         required="none enabled on the replica before the cutover",
         remedy="onboard loads events as DISABLE ON SLAVE; after any other load: ALTER EVENT <name> DISABLE ON SLAVE; on the replica",
+    ),
+    Rule(
+        "replica.events",
+        "replica",
+        "No event runs on the replica by itself",
+        MANUAL,
+        _events_on_replica,
+        needs=("replica.enabled_events",),
+        required="none enabled",
+        remedy="ALTER EVENT <name> DISABLE ON SLAVE; on the replica, until it takes over",
     ),
     Rule("schema.triggers", "pair", "Triggers do their work once", MANUAL, _triggers, WARNING, needs=("source.objects",)),
     Rule(

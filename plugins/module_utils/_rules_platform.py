@@ -222,11 +222,9 @@ def _lets_in(said: t.Mapping[str, t.Any], address: t.Any) -> bool:
         first, last = (ipaddress.ip_address(said.get(end, "")) for end in ("first", "last"))
     except ValueError:
         return False
-    # From 0.0.0.0 to itself is Azure's sign for its own services, not an address.
+    # From 0.0.0.0 to itself is Azure's sign for its own services.
     return last != _ANYWHERE and first.version == last.version == address.version and first <= address <= last
 
-
-# When a rule does not apply
 
 
 def _all_tiers(facts: Facts) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ._facts import Facts
+from ._facts import Facts, Unread
 from ._procedures import BY_GTID, BY_POSITION
 from ._rule import (
     HOW_TO,
@@ -24,6 +24,7 @@ from ._rule import (
     not_applicable,
     passed,
     set_on_replica,
+    unknown,
 )
 from ._sql import quote_identifier
 
@@ -90,6 +91,8 @@ def _unfiltered_schemas(facts: Facts) -> Outcome:
     wanted = facts.desired.schemas
     if not wanted:
         return not_applicable("all schemas are taken over")
+    if isinstance(facts.replica.ignored_tables, Unread):
+        return unknown(facts.replica.ignored_tables.reason, facts.replica.ignored_tables.remedy)
     # A pattern for one table of a schema leaves the others in.
     patterns = [_wild(part.strip()) for part in facts.replica.ignored_tables.split(",") if part.strip().endswith(".%")]
     folded, log = facts.source.number("lower_case_table_names"), facts.source.binlog
@@ -199,7 +202,7 @@ RULES: tuple[Rule, ...] = (
         "Every schema that the source logs is taken over, or left out by a filter",
         PAGE,
         _unfiltered_schemas,
-        needs=("replica.ignored_tables", "source.schemas", "source.binlog"),
+        needs=("source.schemas", "source.binlog"),
         required="no other schema in the log",
     ),
     Rule(

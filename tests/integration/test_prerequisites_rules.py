@@ -288,6 +288,16 @@ REGISTRY: tuple[Break, ...] = (
         Break("replica.not_empty", flavour, replica="CREATE DATABASE found; CREATE TABLE found.t (a INT PRIMARY KEY)", back="DROP DATABASE found")
         for flavour in PAIRS
     ),
+    *(
+        Break(
+            "replica.events",
+            flavour,
+            replica="CREATE DATABASE IF NOT EXISTS found; CREATE EVENT found.nightly ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+            back="DROP DATABASE found",
+            names="`found`.`nightly`",
+        )
+        for flavour in PAIRS
+    ),
     # The account
     Break("link.password_length", options=given(replication_password="p" * 33)),
     Break("link.password_alphabet", options=given(replication_password="p\u00e4ssword")),

@@ -112,7 +112,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ("Tablespaces and data directories", ("schema.tablespaces",)),
         ("Foreign keys that a newer version refuses", ("schema.foreign_keys",)),
         ("Reserved words, modes and plugins of the newer version", ("schema.reserved_words", "schema.sql_modes", "accounts.plugins")),
-        ("Events, triggers, definers", ("schema.events", "schema.triggers", "schema.definers")),
+        ("Events, triggers, definers", ("schema.events", "replica.events", "schema.triggers", "schema.definers")),
         ("What only MariaDB has, and a dump leaves out", ("schema.mariadb_only", "schema.history")),
         ("Data on the replica, another source", ("replica.not_empty", "replica.channels")),
         (

@@ -172,6 +172,7 @@ def make(
             "records": {},
             "abilities": ABILITIES,
             "accounts": (ACCOUNT, Account("dba", "%", plugin="caching_sha2_password")) if number == 1 else (Account("dba", "%"),),
+            "enabled_events": Named(0),
             "ignored_tables": "mysql.%",
             **(fields or {}),
         }
@@ -524,6 +525,8 @@ CASES: tuple[Case, ...] = (
     ),
     Case("schema.engines", {"s": {"tables": (table("old", engine="MyISAM"),)}}, severity="error"),
     Case("schema.engines", {"s": {"tables": (table("old", engine="MyISAM"),)}, "d": {"seed": "external"}}, severity="warning"),
+    Case("replica.events", {"r": {"enabled_events": Named(1, (("shop", "nightly"),))}}, severity="error", objects=("`shop`.`nightly`",)),
+    Case("replica.events", {"r": {"enabled_events": Named(1)}, "replica": {"event_scheduler": "OFF"}}, severity="warning"),
     Case("schema.history", {"service": "mariadb_server", "s": {"tables": (table("old", kind="SYSTEM VERSIONED"),)}}, {"service": "mariadb_server"}),
     Case("schema.memory_tables", {"s": {"tables": (table("m", engine="MEMORY"),)}}),
     Case(
@@ -785,6 +788,8 @@ def looked_at(rule: _rule.Rule, changes: dict[str, Any]) -> set[str]:
 SAYS_ITSELF = {
     "connection.source": {"source.variables", "replica.procedures"},
     "connection.replica": {"replica.variables", "replica.procedures"},
+    "replica.unfiltered_schemas": {"replica.ignored_tables"},
+    "source.replica_count": {"source.registered", "replica.records"},
 }
 
 
