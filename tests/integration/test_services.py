@@ -100,9 +100,8 @@ FLEXIBLE, SINGLE, SYNC, MARIADB = "mysql_flexible_server", "mysql_single_server"
 GROUPS = {
     "mysql-5.6": Group(
         (
-            # The build to be had refuses every handshake after some of its starts, and none after others.
-            Row("mysql-5.6", "mysql-5.6", SINGLE, tls=False),
-            Row("mysql-5.6", "mysql-5.6", SYNC, tls=False),
+            Row("mysql-5.6", "mysql-5.6", SINGLE),
+            Row("mysql-5.6", "mysql-5.6", SYNC),
         ),
         refused=(("mysql-5.6", "mysql-5.6", FLEXIBLE, "version.supported"),),
     ),

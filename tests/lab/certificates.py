@@ -8,9 +8,12 @@ Made with the openssl program, or where that is missing with Python's cryptograp
 
 from __future__ import annotations
 
+import datetime
 import os
+import pathlib
 import shutil
 import subprocess
+import tempfile
 
 from layout import LabError, lock, private, state_dir, write_private
 
@@ -51,34 +54,52 @@ def server(name, into):
     os.chmod(into / "server-key.pem", 0o600)
 
 
+def validity():
+    """The first and the last moment of a certificate.
+
+    It begins well in the past: the yaSSL of MySQL 5.6 takes a certificate for not valid yet until the minute in which it begins
+    is over. Till then a server answers every handshake with "Bad handshake", and a replica accepts no source.
+    """
+    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    return start, start + datetime.timedelta(days=DAYS)
+
+
 def maker():
     return OpenSsl if shutil.which("openssl") else Cryptography
 
 
 class OpenSsl:
-    @staticmethod
-    def run(*words):
-        done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise LabError("openssl %s: %s" % (words[0], done.stderr.strip()))
+    # `ca`, because `req` and `x509` of OpenSSL 3.0 take no first day; it wants a list of what it has signed.
+    CONFIG = ("[ca]\ndefault_ca=lab\n[lab]\ndatabase=signed\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=names\n"
+              "[names]\ncommonName=supplied\n")
+    # Key identifiers: Python 3.13 verifies strictly and wants them.
+    IDENTIFIERS = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid:always\n"
+    AUTHORITY = IDENTIFIERS + "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
+    SERVER = IDENTIFIERS + ("extendedKeyUsage=serverAuth\nsubjectAltName=DNS:%s,DNS:localhost,IP:127.0.0.1\n"
+                            "basicConstraints=critical,CA:FALSE\n")
 
     @classmethod
     def authority(cls, subject, key, certificate):
-        cls.run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", DAYS, "-subj", "/CN=" + subject,
-                "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", key, "-out", certificate)
+        cls._write(subject, cls.AUTHORITY, ["-selfsign", "-keyfile", key], key, certificate)
 
     @classmethod
     def server(cls, name, authority, authority_key, key, certificate):
-        request, extensions = key.with_suffix(".csr"), key.with_suffix(".ext")
-        # Key identifiers: Python 3.13 verifies strictly and wants them.
-        extensions.write_text("subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nextendedKeyUsage=serverAuth\n"
-                              "subjectAltName=DNS:%s,DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n" % name)
-        cls.run("genrsa", "-traditional", "-out", key, "2048")
-        cls.run("req", "-new", "-key", key, "-subj", "/CN=" + name, "-out", request)
-        cls.run("x509", "-req", "-sha256", "-days", DAYS, "-in", request, "-CA", authority, "-CAkey", authority_key,
-                "-set_serial", "0x" + os.urandom(8).hex(), "-extfile", extensions, "-out", certificate)
-        request.unlink()
-        extensions.unlink()
+        cls._write(name, cls.SERVER % name, ["-cert", authority, "-keyfile", authority_key], key, certificate)
+
+    @staticmethod
+    def _write(subject, extensions, signer, key, certificate):
+        with tempfile.TemporaryDirectory() as work:
+            def run(*words):
+                done = subprocess.run(["openssl", *map(str, words)], cwd=work, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise LabError("openssl %s: %s" % (words[0], done.stderr.strip()))
+            for name, text in (("config", OpenSsl.CONFIG), ("extensions", extensions), ("signed", "")):
+                pathlib.Path(work, name).write_text(text)
+            run("genrsa", "-traditional", "-out", key, "2048")
+            run("req", "-new", "-key", key, "-subj", "/CN=" + subject, "-out", "request")
+            start, end = (moment.strftime("%Y%m%d%H%M%SZ") for moment in validity())
+            run("ca", "-batch", "-notext", "-config", "config", "-extfile", "extensions", "-startdate", start, "-enddate", end,
+                *signer, "-in", "request", "-out", certificate)
 
 
 class Cryptography:
@@ -98,13 +119,12 @@ class Cryptography:
             from cryptography.hazmat.primitives.asymmetric import rsa
         except ImportError:
             raise LabError("neither the openssl program nor Python's cryptography is here: install one of them") from None
-        import datetime
         import ipaddress
         own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
-        start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
+        start, end = validity()
         builder = x509.CertificateBuilder().subject_name(who).public_key(own.public_key()).serial_number(x509.random_serial_number())
-        builder = builder.not_valid_before(start).not_valid_after(start + datetime.timedelta(days=DAYS))
+        builder = builder.not_valid_before(start).not_valid_after(end)
         builder = builder.add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
         if authority is None:
             issuer, signer = who, own

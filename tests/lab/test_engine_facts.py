@@ -30,7 +30,7 @@ MYSQL = {
     "change_while_running": 3081, "long_password": 3056, "start_slave": 1227, "outfile": {1227},
     "second_lock": "both", "name_of_65": 3057, "names_fold": True, "release_all": True,
     "wait_executed": 3062, "wait_after_gtids": None,
-    "repository": "TABLE", "tls": 1, "id_outlives_link": False, "password_date": "SELECT password_last_changed FROM mysql.user WHERE user = 'follower'",
+    "repository": "TABLE", "id_outlives_link": False, "password_date": "SELECT password_last_changed FROM mysql.user WHERE user = 'follower'",
 }
 MARIADB = {
     "source": [], "replica": ["slave_parallel_threads=4", "slave_parallel_mode=optimistic", "log_slave_updates=ON"],
@@ -38,7 +38,7 @@ MARIADB = {
     # INTO OUTFILE: 1227 in newer patch levels.
     "change_while_running": 1198, "long_password": None, "start_slave": 1227, "outfile": {1045, 1227},
     "second_lock": "both", "name_of_65": "1", "names_fold": False, "release_all": True,
-    "repository": None, "tls": 1,
+    "repository": None,
     # Shown until the server restarts, also after another address or a removal: it proves nothing.
     "id_outlives_link": True,
     "password_date": "SELECT JSON_VALUE(priv, '$.password_last_changed') FROM mysql.global_priv WHERE user = 'follower'",
@@ -46,8 +46,7 @@ MARIADB = {
 # The files of 5.6 and 5.7 are written at once, so that a start after a crash finds everything: only the gaps are in the way.
 FILES = {"repository": "FILE", "crash": (1802, None)}
 FACTS = {
-    # This build has no TLS worth using: after some of its starts no handshake with it succeeds.
-    "mysql-5.6": dict(MYSQL, **FILES, tls=0, replica=["slave_parallel_workers=4"], source=[], change_while_running=1198, long_password=None,
+    "mysql-5.6": dict(MYSQL, **FILES, replica=["slave_parallel_workers=4"], source=[], change_while_running=1198, long_password=None,
                       start_slave=1045, outfile={1045}, second_lock="first released", name_of_65="1", release_all=False,
                       wait_executed=1305, password_date=None, crash_recovered=(1802, 1872)),
     "mysql-5.7": dict(MYSQL, **FILES, start_slave=1045, outfile={1045}),
@@ -76,11 +75,10 @@ class Pair:
         self.source.root("CREATE USER follower@'%' IDENTIFIED BY 'follower-secret'; GRANT REPLICATION SLAVE ON *.* TO follower@'%';")
 
     def change(self, position, **other):
-        """CHANGE MASTER at a position, by TLS where the build is to be trusted with it."""
+        """CHANGE MASTER at a position, by TLS: the old builds too link so among themselves."""
         there = self.source.json
         values = {"host": quote(there["host"]), "port": there["port"], "user": "'follower'", "password": "'follower-secret'",
-                  "log_file": quote(position[0]), "log_pos": position[1], "ssl": self.facts["tls"]}
-        values["ssl_ca"] = quote(there["ca"] if self.facts["tls"] else "")
+                  "log_file": quote(position[0]), "log_pos": position[1], "ssl": 1, "ssl_ca": quote(there["ca"])}
         values.update({"auto_position": 0} if self.mysql else {"ssl_verify_server_cert": 0}, **other)
         return "CHANGE MASTER TO " + ", ".join("MASTER_%s=%s" % (key.upper(), value) for key, value in values.items())
 
@@ -109,15 +107,12 @@ def pytest_generate_tests(metafunc):
     """Every test on every server that it is about; the servers of one version stay up for all its tests."""
     if "servers" in metafunc.fixturenames:
         names = OF_MARIADB if "mariadb" in metafunc.fixturenames else OF_MYSQL if "mysql" in metafunc.fixturenames else SERVERS
-        if metafunc.function is test_link_by_tls:
-            names = [name for name in names if FACTS[name]["tls"]]
         metafunc.parametrize("servers", names, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
 def servers(request):
     facts, mark = FACTS[request.param], "%s-%d" % (request.param.rpartition("-")[2].replace(".", ""), os.getpid())
-    # Short: 5.6 cannot verify the certificate of a server with a name of twenty letters.
     names = ["s" + mark, "r" + mark]
     fast = ["sync_binlog=0", "innodb_flush_log_at_trx_commit=2"]
     try:
