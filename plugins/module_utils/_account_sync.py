@@ -183,11 +183,11 @@ def findings(plan: SyncPlan, surroundings: Surroundings | None) -> tuple[Finding
 # Doing
 
 
-def _perform(replica: Server, one: Statement, secrets: t.Sequence[str]) -> None:
+def _perform(replica: Server, one: Statement, change: Change) -> None:
     try:
         replica.connection.execute(one.text, one.values, step=one.step)
     except StatementError as error:
-        error.message = Redactor(secrets).text(error.message)
+        error.message = Redactor(_secrets(change)).text(error.message)
         error.hint = _HINTS.get(error.code or 0, error.hint)
         raise
 
@@ -207,13 +207,14 @@ def apply_accounts(replica: Server, plan: SyncPlan, target: Target) -> list[tupl
         # Else a GRANT to an account that has just gone would make one, without a password.
         replica.connection.execute(f"SET SESSION sql_mode = '{_NO_AUTO_CREATE}'", step="let no GRANT make an account")
     failed: dict[Key, tuple[Change, StatementError]] = {}
+    phases = [(change, statements(change, target)) for change in plan.changes]
     for phase in (0, 1):
-        for change in plan.changes:
+        for change, of_change in phases:
             if change.account.key in failed:
                 continue
             try:
-                for one in statements(change, target)[phase]:
-                    _perform(replica, one, _secrets(change))
+                for one in of_change[phase]:
+                    _perform(replica, one, change)
             except StatementError as error:
                 failed[change.account.key] = (change, error)
     return list(failed.values())
@@ -248,8 +249,9 @@ def _plan(context: Context, service: Service, source: Accounts) -> tuple[SyncPla
         return plan_accounts(source, current, target, patterns=options["accounts"], foreign=foreign, remove=options["remove"])
 
     plan = decide(target)
-    if plan.objects:
-        target = replace(target, missing=read_missing(replica, plan.objects))
+    missing = read_missing(replica, plan.objects) if plan.objects else frozenset()
+    if missing:
+        target = replace(target, missing=missing)
         plan = decide(target)
     return plan, target
 
