@@ -218,6 +218,7 @@ class Case:
 GTID = {"source": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}, "replica": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}}
 
 
+ONLY_BY_POSITION = Procedures({name: number for name, number in PROCEDURES.items() if name != "change_master_with_gtid"})
 GALERA = {"wsrep_on": "ON", "wsrep_provider": "/usr/lib/galera/libgalera_smm.so"}
 
 
@@ -432,6 +433,12 @@ CASES: tuple[Case, ...] = (
     Case("rights.replica_load", {"r": {"grants": rights("SELECT", "INSERT")}}),
     Case("replica.relay_log_recovery", {"replica": {"relay_log_recovery": "OFF"}}),
     Case("replica.procedures", {"r": {"procedures": Procedures({})}}),
+    # What auto means where the service's own way is not there: by position on a MariaDB server without the procedure for GTIDs.
+    Case(
+        "replica.procedures",
+        {"service": "mariadb_server", "d": {"method": "gtid"}, "r": {"procedures": ONLY_BY_POSITION}},
+        {"service": "mariadb_server", "r": {"procedures": ONLY_BY_POSITION}},
+    ),
     Case("replica.procedures", {"r": {"procedures": Procedures({**PROCEDURES, "change_master": 6, "change_master_with_gtid": 9})}}),
     Case(
         "replica.procedures",
