@@ -66,7 +66,8 @@ class Dialect:
     :param held_password: a digest of the password that a replica's link holds, with a nonce bound; None where no table has it
     :param password_age: seconds since the password of each account of a name was changed, and whether it has another one
         beside it; None where that is not recorded
-    :param logs_prepared: a distributed transaction is logged when it is prepared, and its second phase apart from it
+    :param prepared: lists the distributed transactions that wait for their second phase, with names of any bytes in a readable
+        form; None where one is logged as a whole when it is committed
     :param variables: the table of all global variables
     :param gtid_sets: the variables that hold a set of GTIDs, which may be longer than that table can show
     """
@@ -110,7 +111,7 @@ class Dialect:
     renamed_rights: tuple[tuple[str, tuple[str, ...]], ...] = ()
     held_password: str | None = None
     password_age: str | None = None
-    logs_prepared: bool = True
+    prepared: str | None = "XA RECOVER CONVERT XID"
     variables: str = "performance_schema.global_variables"
     gtid_sets: tuple[str, ...] = ("gtid_executed", "gtid_purged")
 
@@ -160,7 +161,7 @@ _MYSQL = Dialect(
 )
 _MYSQL_56 = replace(
     _MYSQL,
-    logs_prepared=False,
+    prepared=None,
     variables="information_schema.GLOBAL_VARIABLES",
     worker_errors=False,
     password_age=None,
@@ -220,7 +221,7 @@ _MYSQL_84 = replace(
 )
 _MYSQL_90 = replace(_MYSQL_84, reserved_words=_MYSQL_84.reserved_words | {"external", "library"})
 _MARIADB = Dialect(
-    logs_prepared=False,
+    prepared=None,
     variables="information_schema.GLOBAL_VARIABLES",
     gtid_sets=(),
     channels="SHOW ALL SLAVES STATUS",
@@ -245,7 +246,7 @@ _MARIADB_104 = replace(
 )
 _MARIADB_105 = replace(
     _MARIADB_104,
-    logs_prepared=True,
+    prepared="XA RECOVER FORMAT='SQL'",
     variables_right="BINLOG ADMIN",
     monitor_privileges=("BINLOG MONITOR", "REPLICATION CLIENT"),
     channel_privileges=("SLAVE MONITOR", "REPLICA MONITOR"),

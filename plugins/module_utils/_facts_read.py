@@ -125,7 +125,8 @@ def _longest_statement(reader: Reader) -> int:
 
 
 def _prepared(server: Server) -> int:
-    return len(server.connection.rows("XA RECOVER", step="list what is prepared")) if server.dialect.logs_prepared else 0
+    statement = server.dialect.prepared
+    return len(server.connection.rows(statement, step="list what is prepared")) if statement else 0
 
 
 def _data_bytes(reader: Reader, schemas: t.Sequence[str]) -> int:

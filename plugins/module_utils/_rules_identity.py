@@ -54,8 +54,7 @@ def _fan_out(facts: Facts) -> Outcome:
     others = sorted(facts.source.registered)
     if facts.running:
         return passed(f"{mine} receives")
-    if mine in others and "link" in facts.records_of_pair:
-        # A source sees that a session has gone only when it sends the next event.
+    if _was_linked(facts):
         return passed(f"{mine} was linked until now")
     return check(mine not in others, f"replica {mine}, attached {', '.join(map(str, others)) or 'none'}")
 
@@ -110,7 +109,7 @@ def _source_read_only(facts: Facts) -> Outcome:
 def _prepared(facts: Facts) -> Outcome:
     """What is prepared is not in the dump, and in the log stands before its place: its commit then finds nothing on the replica."""
     why_not = facts.why_nothing_is_loaded
-    if why_not or not facts.source.dialect.logs_prepared:
+    if why_not or not facts.source.dialect.prepared:
         return not_applicable(why_not or "this version logs a distributed transaction as a whole when it is committed")
     return check(not facts.source.prepared, f"{facts.source.prepared} prepared")
 

@@ -41,7 +41,8 @@ def _events_on_replica(facts: Facts) -> Outcome:
     """What an event changes on the source arrives as rows; where it runs on the replica too, that is done twice."""
     found, scheduler = facts.replica.enabled_events, facts.replica.value("event_scheduler")
     severity = None if facts.replica.on("event_scheduler") else WARNING
-    return check(not found.count, f"{found.count} enabled, event_scheduler = {scheduler}", severity=severity, **named([found]))
+    off = {"off": facts.replica.dialect.event_off}
+    return check(not found.count, f"{found.count} enabled, event_scheduler = {scheduler}", severity=severity, words=off, **named([found]))
 
 
 def _triggers(facts: Facts) -> Outcome:
@@ -115,7 +116,7 @@ RULES: tuple[Rule, ...] = (
         _events_on_replica,
         needs=("replica.enabled_events",),
         required="none enabled",
-        remedy="ALTER EVENT <name> DISABLE ON SLAVE; on the replica, until it takes over",
+        remedy="ALTER EVENT <name> {off}; on the replica, until it takes over",
     ),
     Rule("schema.triggers", "pair", "Triggers do their work once", MANUAL, _triggers, WARNING, needs=("source.objects",)),
     Rule(

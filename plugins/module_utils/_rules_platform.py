@@ -226,6 +226,9 @@ def _lets_in(said: t.Mapping[str, t.Any], address: t.Any) -> bool:
     return last != _ANYWHERE and first.version == last.version == address.version and first <= address <= last
 
 
+# When a rule does not apply
+
+
 def _all_tiers(facts: Facts) -> str | None:
     return None if facts.desired.service.tiers else "this service has the procedures on all tiers"
 

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - datain.azure_mysql._login.source
   - datain.azure_mysql._link
   - datain.azure_mysql._rules
+  - datain.azure_mysql._plan
   - datain.azure_mysql._attributes
   - datain.azure_mysql._attributes.reads
 attributes:
@@ -85,13 +86,6 @@ options:
   replica_name:
     description: Name of the replica in the inventory, for the commands that are printed.
     type: str
-  report:
-    description:
-      - Whether the host's report is written at once where nothing is to be done, on the controller, as
-        M(datain.azure_mysql.link_report) would with what the inventory says.
-      - Never in check mode, and not where the inventory wants accounts carried over, since then there is more to come.
-    type: bool
-    default: false
 seealso:
   - module: datain.azure_mysql.source_plan
   - module: datain.azure_mysql.prerequisites

@@ -55,15 +55,9 @@ options:
     type: str
     choices: [auto, mysql_native_password, caching_sha2_password]
     default: auto
-  report:
-    description:
-      - Whether the host's report is written at once where nothing is to be done, on the controller, as
-        M(datain.azure_mysql.link_report) would with what the inventory says.
-      - Never in check mode, and not where the inventory wants accounts carried over, since then there is more to come.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - datain.azure_mysql._login
+  - datain.azure_mysql._plan
   - datain.azure_mysql._attributes
   - datain.azure_mysql._attributes.reads
 attributes:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 
@@ -80,13 +81,15 @@ class CapabilityAction(ActionBase):
         missing = set(self.capability.argument_spec) - set(self._task.args)
         if host not in (groups.get(group) or ()) or not missing:
             return {}, []
-        own = _Variables(task_vars, lambda name: self._templar.template(task_vars[name]))
         others = task_vars["hostvars"]
-        inventory = _inventory.Inventory(
-            groups,
-            lambda name: own if name == host else _Variables(others.raw_get(name), lambda variable: others[name][variable]),
-            lambda source: (others.raw_get(source) if source in others else {}).get(_SOURCE_PLAN) or {},
-        )
+
+        def read(name: str) -> _Variables:
+            if name == host:
+                return _Variables(task_vars, lambda variable: self._templar.template(task_vars[variable]))
+            whole = functools.cache(lambda: others[name])
+            return _Variables(others.raw_get(name), lambda variable: whole()[variable])
+
+        inventory = _inventory.Inventory(groups, read, lambda source: (others.raw_get(source) if source in others else {}).get(_SOURCE_PLAN) or {})
         problems = self._inventory_problems(inventory, host)
         if problems:
             return {}, problems

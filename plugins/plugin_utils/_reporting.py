@@ -21,12 +21,12 @@ def report_options(task_vars: dict[str, t.Any], templar: t.Any) -> dict[str, t.A
     fleet = {"sources": list(groups.get(_inventory.SOURCES) or ()), "replicas": list(groups.get(_inventory.REPLICAS) or ())}
     name = task_vars.get("inventory_hostname")
     variables = {**_OF_ANY_HOST, **(_OF_A_REPLICA if name in fleet["replicas"] else {})}
-    given = {option: task_vars.get(variable) for option, variable in variables.items()}
-    found: dict[str, t.Any] = {option: str(templar.template(value)) for option, value in given.items() if value not in (None, "")}
+    given = {option: templar.template(task_vars[variable]) for option, variable in variables.items() if variable in task_vars}
+    found: dict[str, t.Any] = {option: str(value) for option, value in given.items() if value not in (None, "")}
     if name in (*fleet["sources"], *fleet["replicas"]):
         found["fleet"] = fleet
     if found.get("wanted") not in (None, *CAPABILITY.options["wanted"]["choices"]):
         del found["wanted"]
     if not found.get("max_lag", "0").isdigit():
         del found["max_lag"]
-    return {option: value for option, value in found.items() if value != ""}
+    return found

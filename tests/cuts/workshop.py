@@ -17,7 +17,7 @@ from cuts.pair import LAB, Pair, Server
 
 # What a session may send that is to change nothing. Everything else is a write, also what nobody has thought of.
 _READS = re.compile(
-    r"(?:SHOW\b|XA RECOVER\Z|SET NAMES\b|SET SESSION sql_mode=\?, time_zone=\?, lock_wait_timeout=N, group_concat_max_len=N\Z"
+    r"(?:SHOW\b|XA RECOVER\b|SET NAMES\b|SET SESSION sql_mode=\?, time_zone=\?, lock_wait_timeout=N, group_concat_max_len=N\Z"
     r"|SELECT (?!.*(?:\bINTO\b|GET_LOCK\(|FOR UPDATE))|SET STATEMENT max_statement_time=N FOR SELECT\b)",
     re.I | re.S,
 )
