@@ -13,9 +13,10 @@ import typing as t
 from ._facts import Facts, Side
 from ._rule import (
     GIVE_CA,
+    HOW_TO,
     INFO,
     MANUAL,
-    PAGE,
+    PASSED,
     WARNING,
     Outcome,
     Rule,
@@ -32,7 +33,17 @@ SOON = 30
 
 
 def _without_tls(facts: Facts) -> Outcome:
-    return check(bool(facts.desired.link_ca), "TLS" if facts.desired.link_ca else "datain_link_ca is empty")
+    """The pages demand the CA of a source that has TLS; whoever wants a link without it all the same says so by a waiver."""
+    if facts.desired.link_ca:
+        return passed("TLS")
+    offered = _offers_tls(facts)
+    seen = f"datain_link_ca is empty, and the source {'offers' if offered else 'has no'} TLS that the replica speaks"
+    return failed(seen, severity=None if offered else WARNING)
+
+
+def _offers_tls(facts: Facts) -> bool:
+    """Tell whether a link of today could use TLS. Old builds have some that nothing else speaks: nobody can give a CA for that."""
+    return facts.source.tls is not None or _tls_offered(facts).status == _tls_common(facts).status == PASSED
 
 
 def _with_ca(evaluate: t.Callable[[Facts], Outcome]) -> t.Callable[[Facts], Outcome]:
@@ -137,19 +148,18 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "link.without_tls",
         "pair",
-        "The link is encrypted",
-        PAGE,
+        "The link is encrypted, if the source offers that",
+        HOW_TO,
         _without_tls,
-        WARNING,
-        needs_login=False,
-        required="a CA",
+        "plain_link",
+        required="the CA of a source that offers TLS",
         remedy=GIVE_CA,
     ),
     Rule(
         "link.tls_offered",
         "source",
         "The source offers the TLS that the link is to use",
-        PAGE,
+        HOW_TO,
         _with_ca(_tls_offered),
         remedy="set ssl_ca, ssl_cert and ssl_key below [mysqld] in the source's option file, then restart it",
     ),
@@ -174,7 +184,7 @@ RULES: tuple[Rule, ...] = (
         "link.ca",
         "pair",
         "The CA for the link is a certificate of an authority",
-        PAGE,
+        HOW_TO,
         _with_ca(_ca),
         needs_login=False,
         remedy="in YAML write datain_link_ca as a block with '|', or give the path of a PEM file",
@@ -193,7 +203,7 @@ RULES: tuple[Rule, ...] = (
         "link.ca_matches",
         "pair",
         "The source's certificate comes from the CA for the link",
-        PAGE,
+        HOW_TO,
         _with_ca(_ca_matches),
         needs=("source.presented", "replica.channels"),
         remedy="give the certificate of the authority that signed the source's certificate: datain_link_ca",

@@ -44,6 +44,7 @@ class Service:
     :param tiers: the pricing tiers on which the procedures exist; empty where the page names none
     :param most_replicas: how many replicas one source may have, or None
     :param firewall: severity of a firewall of the replica that keeps the source out; ``info`` where the page asks for no rule
+    :param plain_link: severity of a link without TLS to a source that offers it; ``error`` where the page demands its CA
     :param gtid_link: severity of a link by GTID; ``info`` where the service offers it
     :param fixed_keys: the page forbids to change the value of a primary key
     :param unsuited: uses that the page advises against
@@ -67,6 +68,7 @@ class Service:
     tiers: tuple[str, ...] = ("GeneralPurpose", "MemoryOptimized")
     most_replicas: int | None = None
     firewall: str = "info"
+    plain_link: str = "warning"
     gtid_link: str = "info"
     fixed_keys: bool = False
     unsuited: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ SERVICES: dict[str, Service] = {
             primary_key="warning",
             method="position",
             control_plane_gtid=True,
+            plain_link="error",
             set_parameter="az mysql flexible-server parameter set --resource-group {group} --server-name {server} --name {name} --value '{value}'",
             resource=FLEXIBLE,
             cli="az mysql flexible-server",
@@ -112,6 +115,7 @@ SERVICES: dict[str, Service] = {
             primary_key="error",
             method="gtid",
             firewall="error",
+            plain_link="error",
             set_parameter="az mariadb server configuration set --resource-group {group} --server-name {server} --name {name} --value '{value}'",
             resource=MARIADB_SERVER,
             cli="az mariadb server",

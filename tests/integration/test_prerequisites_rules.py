@@ -313,7 +313,8 @@ REGISTRY: tuple[Break, ...] = (
     *(Break("accounts.missing", flavour, source="CREATE USER app@'10.%'", undo="DROP USER app@'10.%'", names="`app`@`10.%`") for flavour in PAIRS),
     Break("accounts.plugins", source="CREATE USER app@'10.%'", undo="DROP USER app@'10.%'", options=other("replica", "old"), names="`app`@`10.%`"),
     # TLS of the link
-    Break("link.without_tls", options=given(link_ca="")),
+    *(Break("link.without_tls", flavour, options=given(link_ca=""), severity="error") for flavour in PAIRS),
+    Break("link.without_tls", options=other("source", "old", link_ca=""), severity="warning"),
     Break("link.tls_offered", options=other("source", "old")),
     Break(
         "link.tls_version",

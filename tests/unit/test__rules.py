@@ -468,7 +468,11 @@ CASES: tuple[Case, ...] = (
     ),
     Case("link.password_length", {"d": {"replication_password": "p" * 33}}, {"d": {"replication_password": "p" * 32}}),
     Case("link.password_alphabet", {"d": {"replication_password": "pässword"}}, {"d": {"replication_password": "a'b\"c\\d"}}),
-    Case("link.without_tls", {"d": {"link_ca": ""}}),
+    Case("link.without_tls", {"d": {"link_ca": ""}}, severity="error"),
+    Case("link.without_tls", {"d": {"link_ca": ""}, "s": {"tls": None}}, severity="error"),
+    Case("link.without_tls", {"d": {"link_ca": ""}, "service": "mysql_single_server"}, severity="warning"),
+    Case("link.without_tls", {"d": {"link_ca": ""}, "s": {"tls": None}, "source": {"have_ssl": "DISABLED"}}, severity="warning"),
+    Case("link.without_tls", {"d": {"link_ca": ""}, "s": {"tls": None}, "source": {"tls_version": "TLSv1,TLSv1.1"}}, severity="warning"),
     Case("link.tls_demanded", {"d": {"link_ca": ""}}, {"d": {"link_ca": ""}, "s": {"accounts": ()}}),
     Case("link.tls_demanded", {"d": {"link_ca": ""}, "s": {"accounts": ()}, "source": {"require_secure_transport": "ON"}}),
     Case(
