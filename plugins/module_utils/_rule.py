@@ -19,11 +19,14 @@ ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (INFO, WARNING, ERROR)
 PASSED, FAILED, WAIVED, NOT_APPLICABLE, UNKNOWN = "passed", "failed", "waived", "not_applicable", "unknown"
 
-# The texts that rules come from. ``{service}`` is the page of the service at hand.
+# The texts that rules come from. ``{service}`` is the page of the service at hand; a rule names it only if that page says so,
+# whichever service it is.
 PAGE = "{service}"
 HOW_TO = "How to configure Data-in Replication (Microsoft)"
 SERVER_PARAMETERS = "Server parameters (Microsoft)"
 LIMITATIONS = "Limitations (Microsoft)"
+VERSIONS = "Supported versions (Microsoft)"
+CONTROL_PLANE = "Azure REST API reference (Microsoft)"
 MANUAL = "Reference manual of the server"
 MEASURED = "Measured on the lab's servers (docs/architecture.md)"
 

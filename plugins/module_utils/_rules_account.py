@@ -11,6 +11,7 @@ import typing as t
 from ._facts import Account, Facts
 from ._rule import (
     GIVE_CA,
+    HOW_TO,
     INFO,
     MANUAL,
     PAGE,
@@ -124,7 +125,7 @@ RULES: tuple[Rule, ...] = (
         "link.tls_demanded",
         "source",
         "A source that demands TLS gets it",
-        PAGE,
+        HOW_TO,
         _tls_demanded,
         needs=("source.accounts",),
         remedy=GIVE_CA,

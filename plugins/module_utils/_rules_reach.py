@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ._facts import Answer, Facts, Unread
-from ._rule import ERROR, GIVE_CA, INFO, PAGE, Outcome, Rule, failed, passed, unknown
+from ._rule import ERROR, GIVE_CA, HOW_TO, INFO, Outcome, Rule, failed, passed, unknown
 
 # What the server, or the client library in the replica, says; and what it says about the way. Everything else that a
 # server says itself means that it was reached.
@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
         "link.reachable_from_replica",
         "pair",
         "The managed server reaches the source",
-        PAGE,
+        HOW_TO,
         _from_replica,
         ERROR,
         needs=("replica.channels",),
@@ -84,7 +84,7 @@ RULES: tuple[Rule, ...] = (
         "link.reachable_from_controller",
         "pair",
         "The machine that speaks SQL reaches the source by the link's address: a second opinion, from another network than the replica's",
-        PAGE,
+        HOW_TO,
         _from_controller,
         INFO,
         needs=("replica.channels",),

@@ -10,9 +10,9 @@ import typing as t
 
 from ._facts import Facts, Side
 from ._rule import (
+    HOW_TO,
     LIMITATIONS,
     MANUAL,
-    PAGE,
     WARNING,
     Outcome,
     Rule,
@@ -114,7 +114,7 @@ RULES: tuple[Rule, ...] = (
         "rights.source_accounts",
         "source",
         "The source's login may create the account for the replica",
-        PAGE,
+        HOW_TO,
         _source_accounts,
         needs=("source.grants",),
         remedy=_GRANT + "source WITH GRANT OPTION;",
@@ -123,7 +123,7 @@ RULES: tuple[Rule, ...] = (
         "rights.source_settings",
         "source",
         "The source's login may configure the binary log",
-        PAGE,
+        HOW_TO,
         _source_settings,
         WARNING,
         needs=("source.grants",),

@@ -750,6 +750,12 @@ def test_ids_are_unique() -> None:
     assert len(_prerequisites.BY_ID) == len(_prerequisites.RULES)
 
 
+def test_a_services_own_page_is_named_for_what_it_says() -> None:
+    by_all = {"version.flavour", "version.pair", "schema.no_primary_key", "accounts.missing", "schema.definers"}
+    by_one_and_applied_there_only = {"source.replica_count", "advice.primary_key_values", "advice.use", "azure.high_availability"}
+    assert {rule.id for rule in _prerequisites.RULES if rule.document == _rule.PAGE} == by_all | by_one_and_applied_there_only
+
+
 @pytest.mark.parametrize("rule", _prerequisites.RULES, ids=lambda rule: rule.id)
 def test_entries_are_whole(rule: _rule.Rule) -> None:
     assert rule.side in ("source", "replica", "pair")
