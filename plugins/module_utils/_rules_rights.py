@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
+from ._binlog_plan import BinlogState, DesiredBinlog, outcomes
 from ._facts import Facts, Side
 from ._rule import (
+    ERROR,
     HOW_TO,
     LIMITATIONS,
     MANUAL,
+    PASSED,
     WARNING,
     Outcome,
     Rule,
@@ -21,6 +25,7 @@ from ._rule import (
     listed,
     not_applicable,
 )
+from ._rules_binlog import is_azure
 
 
 def _rights(side: str, *wanted: tuple[str, ...], only_if: t.Callable[[Facts], str | None] = lambda facts: None) -> t.Callable[[Facts], Outcome]:
@@ -68,7 +73,15 @@ def _source_accounts(facts: Facts) -> Outcome:
 
 
 def _source_settings(facts: Facts) -> Outcome:
-    return missing_rights(facts.source, ((facts.source.dialect.variables_right, "SUPER"),))
+    """An error only where the source's play has something to set: what is right already needs no right."""
+    source, desired = facts.source, facts.desired
+    wanted = DesiredBinlog(desired.retention, gtid=desired.method == "gtid")
+    live = [found.name for found in outcomes(BinlogState(source.dialect, source.is_mariadb, dict(source.variables)), wanted) if found.change == "live"]
+    outcome = missing_rights(source, ((source.dialect.variables_right, "SUPER"),))
+    # A managed source is set by its control plane, whatever the rights.
+    if outcome.status == PASSED or not live or is_azure(source):
+        return outcome
+    return replace(outcome, seen=f"{outcome.seen}; to be set: {', '.join(live)}", severity=ERROR)
 
 
 def _replica_monitor(facts: Facts) -> Outcome:

@@ -204,6 +204,13 @@ REGISTRY: tuple[Break, ...] = (
         Break(f"rights.{name}", source=LITTLE, undo=GONE, options=login("source", **AS_LITTLE))
         for name in ("source_status", "source_accounts", "source_settings", "source_dump")
     ),
+    Break(
+        "rights.source_settings",
+        source=f"{LITTLE}; SET GLOBAL binlog_row_image=MINIMAL",
+        undo=f"{GONE}; SET GLOBAL binlog_row_image=FULL",
+        options=login("source", **AS_LITTLE),
+        severity="error",
+    ),
     *(
         Break(f"rights.{name}", replica=f"{LITTLE}; GRANT {right} ON *.* TO little@'%'", back=GONE, options=login("replica", **AS_LITTLE))
         for name, right in (("replica_status", "SELECT"), ("replica_execute", "SELECT"), ("replica_load", "REPLICATION CLIENT"))

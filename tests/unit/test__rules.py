@@ -416,7 +416,11 @@ CASES: tuple[Case, ...] = (
     ),
     Case("rights.source_accounts", {"s": {"grants": rights("CREATE USER")}}, {"s": {"grants": rights("CREATE USER", "REPLICATION SLAVE")}}),
     Case("rights.source_accounts", {"s": {"grants": rights("CREATE USER", "REPLICATION SLAVE", may_grant=False)}}),
-    Case("rights.source_settings", {"s": {"grants": rights("SELECT")}}, {"s": {"grants": rights("SYSTEM_VARIABLES_ADMIN")}}),
+    Case("rights.source_settings", {"s": {"grants": rights("SELECT")}}, {"s": {"grants": rights("SYSTEM_VARIABLES_ADMIN")}}, severity="warning"),
+    Case("rights.source_settings", {"s": {"grants": rights("SELECT")}, "source": {"binlog_format": "MIXED"}}, severity="error"),
+    Case("rights.source_settings", {"s": {"grants": rights("SELECT")}, "d": {"method": "gtid"}}, severity="error"),
+    Case("rights.source_settings", {"s": {"grants": rights("SELECT")}, "source": {"log_bin": "OFF"}}, severity="warning"),
+    Case("rights.source_settings", {"s": {"grants": rights("SELECT")}, "source": {"azure_server_name": "x", "binlog_format": "MIXED"}}, severity="warning"),
     Case(
         "rights.source_dump",
         {"s": {"grants": rights("SELECT", "SHOW VIEW", "TRIGGER", "RELOAD")}},
