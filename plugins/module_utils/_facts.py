@@ -202,7 +202,7 @@ class Side:
     :param schemas: the user's schemas, with their default collations
     :param refused: tables by what they have that other servers refuse; of those with a file elsewhere, the files
     :param attached: the replicas that receive right now
-    :param registered: server ids of the replicas that receive right now, as they told them
+    :param registered: who the replicas are that receive right now, as they told it
     :param longest_statement: seconds that the longest of the running statements has been running
     :param prepared: distributed transactions that wait for their second phase
     :param data_bytes: what data and indexes take, as the engines estimate it; read only where a document says how much room there is

@@ -17,7 +17,7 @@ from ._errors import CertificateError, ConnectError, ConnectionLost, DatainError
 from ._facts import NOT_READ, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Side, Unread
 from ._facts_tables import Reader, Wanted, exact, read_enabled_events, read_objects, read_refused, read_tables, scope
 from ._grants import parse_grants
-from ._model import Coordinates
+from ._model import Coordinates, Identity
 from ._server import Server, is_system_schema, one_line
 from ._state import Records
 
@@ -110,9 +110,10 @@ def _abilities(reader: Reader) -> Abilities:
     return Abilities(found.get("collation", frozenset()), found.get("plugin", frozenset()), "zone" in found, clock - now)
 
 
-def _registered(server: Server) -> tuple[int, ...]:
+def _registered(server: Server) -> tuple[Identity, ...]:
     rows = server.connection.rows(server.dialect.attached, step="list the server ids of the replicas")
-    return tuple(int(value) for row in rows for name, value in row.items() if name.lower() == "server_id")
+    told = [{name.lower().replace("slave", "replica"): value for name, value in row.items()} for row in rows]
+    return tuple(Identity(int(row["server_id"]), row.get("replica_uuid") or None) for row in told)
 
 
 def _longest_statement(reader: Reader) -> int:

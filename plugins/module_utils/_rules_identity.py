@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ._facts import Facts, Unread
 from ._rule import (
     INFO,
@@ -48,15 +50,21 @@ def _upstream(facts: Facts) -> Outcome:
     return check(not same, f"replica {mine.server_id}, above the source {', '.join(str(channel.source_id) for channel in above)}", **listed(same))
 
 
-def _fan_out(facts: Facts) -> Outcome:
-    """Two replicas of one server id throw each other out of the source, again and again."""
-    mine = facts.replica.identity.server_id
-    others = sorted(facts.source.registered)
-    if facts.running:
-        return passed(f"{mine} receives")
-    if _was_linked(facts):
-        return passed(f"{mine} was linked until now")
-    return check(mine not in others, f"replica {mine}, attached {', '.join(map(str, others)) or 'none'}")
+def _fan_out(name: str) -> t.Callable[[Facts], Outcome]:
+    """Two replicas of one server_id, or of one server_uuid, throw each other out of the source, again and again."""
+
+    def evaluate(facts: Facts) -> Outcome:
+        mine = getattr(facts.replica.identity, name)
+        others = sorted({getattr(one, name) for one in facts.source.registered} - {None})
+        if mine is None:
+            return not_applicable(f"this flavour has no {name}")
+        if facts.running:
+            return passed(f"{mine} receives")
+        if _was_linked(facts):
+            return passed(f"{mine} was linked until now")
+        return check(mine not in others, f"replica {mine}, attached {', '.join(map(str, others)) or 'none'}")
+
+    return evaluate
 
 
 def _uuid_duplicate(facts: Facts) -> Outcome:
@@ -84,6 +92,18 @@ def _chain_runs(facts: Facts) -> Outcome:
         return not_applicable("the source is no replica itself")
     broken = [f"{channel.source_host}:{channel.source_port} {channel.state}" for channel in facts.source.channels if not channel.running]
     return check(not broken, "; ".join(broken) or "running", **listed(broken))
+
+
+# Seconds of a source's own delay from which on the replica's lag says little about how old its data is.
+LATE = 60
+
+
+def _chain_lag(facts: Facts) -> Outcome:
+    running = [channel for channel in facts.source.channels if channel.running]
+    if not running:
+        return not_applicable("the source is no replica that receives")
+    seen = [f"{channel.source_host}:{channel.source_port} {'unknown' if channel.lag is None else f'{channel.lag} s'}" for channel in running]
+    return check(all(channel.lag is not None and channel.lag < LATE for channel in running), "; ".join(seen), required=f"less than {LATE} s")
 
 
 def _commit_order(facts: Facts) -> Outcome:
@@ -130,7 +150,7 @@ def _was_linked(facts: Facts) -> bool:
     """Tell whether the source still counts a link that is no more: it sees that a session has gone when it sends the next event."""
     if isinstance(facts.source.registered, Unread) or isinstance(facts.replica.records, Unread):
         return False
-    return "link" in facts.records_of_pair and facts.replica.identity.server_id in facts.source.registered
+    return "link" in facts.records_of_pair and facts.replica.identity.server_id in (one.server_id for one in facts.source.registered)
 
 
 def _replica_count(facts: Facts) -> Outcome:
@@ -175,7 +195,7 @@ RULES: tuple[Rule, ...] = (
         "pair",
         "No replica that is attached to the source has the replica's server_id",
         MANUAL,
-        _fan_out,
+        _fan_out("server_id"),
         needs=("source.registered", "replica.channels", "replica.records"),
         required="all different",
         remedy="give one of them another server_id; on a managed server that takes another managed server",
@@ -188,6 +208,16 @@ RULES: tuple[Rule, ...] = (
         _uuid_duplicate,
         required="different",
         remedy="remove auto.cnf from the source's data directory and restart it: one server is a copy of the other's files",
+    ),
+    Rule(
+        "uuid.fan_out",
+        "pair",
+        "No replica that is attached to the source has the replica's server_uuid",
+        MANUAL,
+        _fan_out("server_uuid"),
+        needs=("source.registered", "replica.channels", "replica.records"),
+        required="all different",
+        remedy="one of the two is a copy of the other's files: remove its auto.cnf and restart it; on a managed server that takes another managed server",
     ),
     Rule(
         "source.is_replica",
@@ -207,6 +237,16 @@ RULES: tuple[Rule, ...] = (
         WARNING,
         needs=("source.channels",),
         remedy="mend the source's own replication: SHOW REPLICA STATUS",
+    ),
+    Rule(
+        "source.chain_lag",
+        "source",
+        "A source that is a replica itself is not far behind",
+        MANUAL,
+        _chain_lag,
+        WARNING,
+        needs=("source.channels",),
+        remedy="let the source catch up first: its replicas are never newer than it is",
     ),
     Rule(
         "source.commit_order",

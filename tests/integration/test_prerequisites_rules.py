@@ -9,6 +9,7 @@ on facts by the unit tests. Servers are shared: each test leaves them as it foun
 from __future__ import annotations
 
 import contextlib
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _prerequisites, _rules_platform, _rules_reach
@@ -25,6 +27,8 @@ from ansible_collections.datain.azure_mysql.plugins.module_utils._state import R
 
 PAIRS = {"mysql": ("mysql-8.0.33", "mysql_flexible_server"), "mariadb": ("mariadb-10.11", "mariadb_server")}
 SECRET = "canary-Xq7-replication"
+# COM_REGISTER_SLAVE
+REGISTER = 0x15
 PROBLEM = {"login_tls": "required", "login_password": "wrong"}
 
 # Their tests are those of the control plane's documents and of the probe.
@@ -450,11 +454,13 @@ IN_TESTS_OF_THEIR_OWN = {
     "server_id.duplicate",
     "server_id.fan_out",
     "server_id.upstream",
+    "source.chain_lag",
     "source.chain_runs",
     "source.commit_order",
     "source.is_replica",
     "source.long_statements",
     "source.replica_count",
+    "uuid.fan_out",
     "variables.log_bin_trust_function_creators",
 }
 
@@ -580,6 +586,19 @@ def test_two_servers_of_one_id(fresh):
 
 
 @mysql
+def test_two_replicas_of_one_uuid(fresh):
+    assert status(fresh.ask(), "uuid.fan_out") == ["passed"]
+    state = fresh.source.state
+    session = pymysql.connect(host=state["host"], port=state["port"], user=state["admin_user"], password=state["admin_password"], ssl={"verify_mode": None})
+    with contextlib.closing(session), session.cursor() as cursor:
+        # As a replica makes itself known: its uuid is a variable of its session, its server_id goes with the command.
+        cursor.execute("SET @slave_uuid = %s", (fresh.replica.value("SELECT @@server_uuid"),))
+        session._execute_command(REGISTER, struct.pack("<I3xHII", 4242, 0, 0, 0))
+        session._read_ok_packet()
+        assert status(fresh.ask(), "uuid.fan_out", "server_id.fan_out") == ["failed", "passed"]
+
+
+@mysql
 def test_a_source_that_is_a_replica_itself(fresh):
     fresh.edge.sql("CREATE USER IF NOT EXISTS up@'%' IDENTIFIED WITH mysql_native_password BY 'up-pass-1'; GRANT REPLICATION SLAVE ON *.* TO up@'%'")
     file, position = fresh.edge.sql("SHOW MASTER STATUS")[0][:2]
@@ -596,6 +615,11 @@ def test_a_source_that_is_a_replica_itself(fresh):
     mine = fresh.replica.value("SELECT @@server_id")
     with changed(fresh.replica, f"SET GLOBAL server_id={fresh.edge.value('SELECT @@server_id')}", f"SET GLOBAL server_id={mine}"):
         assert status(fresh.ask(), "server_id.upstream") == ["failed"]
+    assert status(fresh.ask(), "source.chain_lag") == ["passed"]
+    fresh.source.sql("STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY=9999; START REPLICA")
+    # How old a transaction is counts from the clock of the session that made it.
+    fresh.edge.sql("SET timestamp=UNIX_TIMESTAMP()-1000; CREATE DATABASE late; DROP DATABASE late")
+    until(lambda: status(fresh.ask(), "source.chain_lag") == ["failed"], "the delay is not seen")
     fresh.source.sql("STOP REPLICA; SET GLOBAL replica_preserve_commit_order=OFF")
     assert status(fresh.ask(), *rules) == ["passed", "failed", "failed"]
 

@@ -91,8 +91,11 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
             ),
         ),
         ("Filters, and coordinates that are there", ("binlog.filters", "binlog.coordinates_present")),
-        ("Identities over the whole fan-out", ("server_id.zero", "server_id.duplicate", "server_id.fan_out", "server_id.upstream", "uuid.duplicate")),
-        ("A source that is a replica, or read-only", ("source.is_replica", "source.chain_runs", "source.commit_order", "source.read_only")),
+        (
+            "Identities over the whole fan-out",
+            ("server_id.zero", "server_id.duplicate", "server_id.fan_out", "server_id.upstream", "uuid.duplicate", "uuid.fan_out"),
+        ),
+        ("A source that is a replica, or read-only", ("source.is_replica", "source.chain_runs", "source.chain_lag", "source.commit_order", "source.read_only")),
         ("GTIDs: modes, gaps, errant ones", ("gtid.modes", "gtid.mode", "gtid.consistency", "gtid.purged_gap", "gtid.errant", "gtid.own_events")),
         (
             "Variables that should be alike, clocks, time zones",

@@ -129,6 +129,10 @@ def channel(**more: Any) -> Channel:
     return Channel(**{**values, **more})
 
 
+def attached(*ids: int, uuid: str | None = None) -> tuple[Identity, ...]:
+    return tuple(Identity(number, uuid) for number in ids)
+
+
 def record(**more: Any) -> dict[str, Any]:
     return {"identities": {"source": {"server_id": 1, "server_uuid": UUIDS[0]}, "replica": {"server_id": 2, "server_uuid": UUIDS[1]}}, **more}
 
@@ -322,10 +326,12 @@ CASES: tuple[Case, ...] = (
     Case("server_id.zero", {"s": {"identity": Identity(0, UUIDS[0])}}),
     Case("server_id.duplicate", {"s": {"identity": Identity(2, UUIDS[0])}}),
     Case("server_id.duplicate", {"d": {"siblings": (3, 2)}}, {"d": {"siblings": (3, 4)}}),
-    Case("server_id.fan_out", {"s": {"registered": (7, 2)}}, {"s": {"registered": (7, 2)}, "r": linked()}),
-    Case("server_id.fan_out", {"s": {"registered": (2,)}}, {"s": {"registered": (2,)}, "r": {"records": {"link": record(phase="removed")}}}),
-    Case("server_id.fan_out", {"s": {"registered": (2,)}, "r": linked("stopped")}, {"s": {"registered": (3,)}}),
+    Case("server_id.fan_out", {"s": {"registered": attached(7, 2)}}, {"s": {"registered": attached(7, 2)}, "r": linked()}),
+    Case("server_id.fan_out", {"s": {"registered": attached(2)}}, {"s": {"registered": attached(2)}, "r": {"records": {"link": record(phase="removed")}}}),
+    Case("server_id.fan_out", {"s": {"registered": attached(2)}, "r": linked("stopped")}, {"s": {"registered": attached(3)}}),
     Case("uuid.duplicate", {"s": {"identity": Identity(1, UUIDS[1])}}),
+    Case("uuid.fan_out", {"s": {"registered": attached(7, uuid=UUIDS[1])}}, {"s": {"registered": attached(7, uuid=UUIDS[0])}}),
+    Case("uuid.fan_out", {"s": {"registered": attached(2, uuid=UUIDS[1])}}, {"s": {"registered": attached(2, uuid=UUIDS[1])}, "r": linked()}),
     Case("source.is_replica", {"s": {"channels": (channel(),)}, "source": {"log_replica_updates": "OFF"}}, {"s": {"channels": (channel(),)}}),
     Case(
         "source.commit_order",
@@ -344,6 +350,8 @@ CASES: tuple[Case, ...] = (
     Case("server_id.upstream", {"s": {"channels": (replace(channel(), source_id=9, source_uuid=UUIDS[1]),)}}, {"s": {"channels": (channel(),)}}),
     Case("source.prepared_xa", {"s": {"prepared": 1}}, {"s": {"prepared": 0}}),
     Case("source.chain_runs", {"s": {"channels": (channel(applier="stopped"),)}}, {"s": {"channels": (channel(),)}}),
+    Case("source.chain_lag", {"s": {"channels": (channel(lag=60),)}}, {"s": {"channels": (channel(lag=59),)}}),
+    Case("source.chain_lag", {"s": {"channels": (channel(lag=None),)}}, {"s": {"channels": (channel(receiver="stopped", lag=None), channel())}}),
     Case("source.replica_count", {"service": "mysql_data_sync", "s": {"attached": [{}] * 5}}, {"service": "mysql_data_sync", "s": {"attached": [{}] * 4}}),
     Case(
         "source.replica_count",
@@ -352,8 +360,8 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "source.replica_count",
-        {"service": "mysql_data_sync", "s": {"attached": [{}] * 5, "registered": (2,)}},
-        {"service": "mysql_data_sync", "s": {"attached": [{}] * 5, "registered": (2,)}, "r": {"records": {"link": record(phase="removed")}}},
+        {"service": "mysql_data_sync", "s": {"attached": [{}] * 5, "registered": attached(2)}},
+        {"service": "mysql_data_sync", "s": {"attached": [{}] * 5, "registered": attached(2)}, "r": {"records": {"link": record(phase="removed")}}},
     ),
     Case("gtid.modes", {"source": {"gtid_mode": "ON"}}, {"source": {"gtid_mode": "OFF_PERMISSIVE"}}),
     Case("gtid.modes", {"replica": {"gtid_mode": "ON"}}, gtid()),
@@ -659,6 +667,9 @@ NOT_APPLICABLE = (
     ("advice.primary_key_values", {}),
     ("binlog.retention_for_seed", {}),
     ("source.commit_order", {}),
+    ("source.chain_lag", {}),
+    ("source.chain_lag", {"s": {"channels": (channel(receiver="stopped"),)}}),
+    ("uuid.fan_out", {"service": "mariadb_server"}),
     ("source.long_statements", {"r": linked(), "s": {"longest_statement": 999}}),
     ("source.prepared_xa", {"r": linked(), "s": {"prepared": 1}}),
     ("source.prepared_xa", {"s": {"prepared": 1, "dialect": dialect_for("mysql", (5, 6, 24))}}),
