@@ -138,11 +138,13 @@ def _encryption(facts: Facts) -> Outcome:
 
 
 def _filters(facts: Facts) -> Outcome:
+    """Rows are judged by their own schema, statements by the schema that a session is in: DDL may be lost with any filter."""
     log = facts.source.binlog
     wanted = facts.desired.schemas or facts.source.schemas
     left_out = [name for name in wanted if (log.only and name not in log.only) or name in log.without]
     words = [f"{option} = {','.join(names)}" for option, names in (("binlog_do_db", log.only), ("binlog_ignore_db", log.without)) if names]
-    return check(not left_out, "; ".join(words) or "none", **listed(left_out))
+    summary = None if left_out else "Not met: a filter of the log judges a statement, such as DDL, by the schema that its session is in"
+    return check(not words, "; ".join(words) or "none", summary=summary, severity=None if left_out else WARNING, **listed(left_out))
 
 
 def _kept_position(facts: Facts) -> Outcome:
@@ -244,7 +246,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "binlog.filters",
         "source",
-        "No filter keeps a schema out of the log",
+        "No filter keeps a schema, or a statement about it, out of the log",
         MANUAL,
         _filters,
         needs=("source.binlog", "source.schemas"),

@@ -98,6 +98,9 @@ def _logs(side: str, server: Side) -> t.Iterator[str]:
     for name in ("audit_log_enabled", "server_audit_logging"):
         if server.on(name):
             yield f"{side}: {name}"
+    policy = server.value("audit_log_policy").upper()
+    if policy in ("ALL", "QUERIES"):
+        yield f"{side}: audit_log_policy = {policy}"
 
 
 def _server_logs(facts: Facts) -> Outcome:

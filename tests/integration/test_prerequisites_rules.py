@@ -231,7 +231,8 @@ REGISTRY: tuple[Break, ...] = (
         options=other("replica", "edge"),
     ),
     *variable("binlog.retention", "binlog_expire_logs_seconds", "3600", "2592000", names="3600 s", kept=given(retention=3600)),
-    Break("binlog.filters", options=other("source", "edge", schemas=["shop"]), names="shop"),
+    Break("binlog.filters", options=other("source", "edge", schemas=["shop"]), names="shop", severity="error"),
+    Break("binlog.filters", options=other("source", "edge", schemas=["other"]), severity="warning"),
     Break(
         "binlog.coordinates_present",
         options=given(coordinates={"file": "binlog.999999", "position": 4}),
@@ -312,7 +313,7 @@ REGISTRY: tuple[Break, ...] = (
     ),
     # The account
     Break("link.password_length", options=given(replication_password="p" * 33)),
-    Break("link.password_alphabet", options=given(replication_password="p\u00e4ssword")),
+    *(Break("link.password_alphabet", options=given(replication_password=word)) for word in ("p\u00e4ssword", "pass'word", "pass\\word")),
     Break("link.tls_demanded", source=f"{NATIVE} REQUIRE SSL", undo="DROP USER datain@'%'", options=given(link_ca="")),
     Break(
         "link.plugin_needs_tls",
