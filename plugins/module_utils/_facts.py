@@ -49,6 +49,7 @@ class Desired:
     :param schemas: those to take over; empty means all that are the user's
     :param retention: seconds to keep the log; 0 means the service's advice
     :param coordinates: where the operator says that a link by position starts
+    :param gtid: where the operator says that a link by GTID starts
     :param siblings: server ids of the other replicas of the same source
     :param documents: what the control plane says about managed servers, this one among them
     :param replica_host: the name that we log in to the replica by
@@ -66,6 +67,7 @@ class Desired:
     seed: str = "dump"
     siblings: tuple[int, ...] = ()
     coordinates: Coordinates | None = None
+    gtid: str = ""
     azure_resource_group: str = "<resource group>"
     azure_server_name: str = "<server name>"
     documents: tuple[Item, ...] = ()
@@ -201,6 +203,8 @@ class Side:
 
     :param schemas: the user's schemas, with their default collations
     :param refused: tables by what they have that other servers refuse; of those with a file elsewhere, the files
+    :param rds_hours: how long Amazon RDS keeps the log, which no variable says, 0 for no longer than it must; None on all other servers
+    :param oldest_gtids: where the log of a MariaDB source begins, or None where nothing depends on it
     :param attached: the replicas that receive right now
     :param registered: who the replicas are that receive right now, as they told it
     :param longest_statement: seconds that the longest of the running statements has been running
@@ -228,6 +232,8 @@ class Side:
     # source only
     binlog: Maybe = NOT_READ
     binlog_files: Maybe = NOT_READ
+    rds_hours: Maybe = NOT_READ
+    oldest_gtids: Maybe = NOT_READ
     schemas: Maybe = NOT_READ
     tables: Maybe = NOT_READ
     objects: Maybe = NOT_READ

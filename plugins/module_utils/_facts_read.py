@@ -17,6 +17,7 @@ from ._errors import CertificateError, ConnectError, ConnectionLost, DatainError
 from ._facts import NOT_READ, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Side, Unread
 from ._facts_tables import Reader, Wanted, exact, read_enabled_events, read_objects, read_refused, read_tables, scope
 from ._grants import parse_grants
+from ._link_proofs import oldest_gtids
 from ._model import Coordinates, Identity
 from ._server import Server, is_system_schema, one_line
 from ._state import Records
@@ -114,6 +115,24 @@ def _registered(server: Server) -> tuple[Identity, ...]:
     rows = server.connection.rows(server.dialect.attached, step="list the server ids of the replicas")
     told = [{name.lower().replace("slave", "replica"): value for name, value in row.items()} for row in rows]
     return tuple(Identity(int(row["server_id"]), row.get("replica_uuid") or None) for row in told)
+
+
+# What the paths of Amazon RDS begin with.
+_RDS = "/rdsdb"
+
+
+def _rds_hours(server: Server) -> int | None:
+    """Read how long Amazon RDS keeps the log: its own purge does not look at the variables."""
+    if not any(server.variables.get(name, "").startswith(_RDS) for name in ("basedir", "datadir")):
+        return None
+    rows = server.connection.rows("SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'", step="read how long RDS keeps the log")
+    return int(rows[0]["value"] or 0) if rows else 0
+
+
+def _oldest_gtids(server: Server, desired: Desired, channels: Maybe) -> str | None:
+    """Read where a MariaDB source's log begins, if a link by GTID is to begin there or to go on."""
+    stopped = not isinstance(channels, Unread) and any(channel.by_gtid and channel.receiver != "running" for channel in channels)
+    return oldest_gtids(server) if server.is_mariadb and (stopped or (desired.gtid and not channels)) else None
 
 
 def _longest_statement(reader: Reader) -> int:
@@ -249,6 +268,8 @@ def _read_source(server: Server, desired: Desired, limit: int, given: t.Mapping[
         channels=_read(server.channels),
         binlog=_read(lambda: _binlog(server)),
         binlog_files=given["binlog_files"] if "binlog_files" in given else _read(server.binlog_files),
+        rds_hours=_read(lambda: _rds_hours(server)),
+        oldest_gtids=_read(lambda: _oldest_gtids(server, desired, replica.channels)),
         schemas=_whole(grants, desired.schemas, ("SELECT", "SHOW DATABASES"))(_read(lambda: _schemas(reader))),
         tables=see_tables(tables),
         objects=_whole(grants, desired.schemas, ("SELECT",), ("TRIGGER",), ("EVENT",))(objects),

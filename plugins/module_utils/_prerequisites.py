@@ -171,6 +171,7 @@ def desired_from(parameters: dict[str, t.Any]) -> Desired:
         schemas=tuple(parameters.get("schemas") or ()),
         siblings=tuple(parameters.get("siblings") or ()),
         coordinates=start.coordinates if start else None,
+        gtid=(start.gtid if start else None) or "",
         documents=_documents.read(parameters.get("azure_documents") or ()),
         replica_host=parameters.get("login_host") or "",
         **{name: parameters[name] for name in _GIVEN if parameters.get(name)},

@@ -10,7 +10,7 @@ import typing as t
 
 from ._binlog_plan import BinlogState, retention_seconds
 from ._facts import Facts, Side
-from ._link_start import log_gap
+from ._link_start import log_gap, mariadb_gap
 from ._rule import (
     HOW_TO,
     INFO,
@@ -21,14 +21,13 @@ from ._rule import (
     Rule,
     check,
     dotted,
-    failed,
     listed,
     not_applicable,
     on_both,
     passed,
     set_on_source,
-    unknown,
 )
+from ._rules_gtid import gtids_missing
 
 
 def _variable(name: str, *wanted: str, missing: str | None = None) -> t.Callable[[Facts], Outcome]:
@@ -72,26 +71,32 @@ def is_azure(side: Side) -> bool:
     return any(name in side.variables for name in ("azure_server_name", "logical_server_name", "redirect_server_host"))
 
 
-def _retention(facts: Facts) -> Outcome:
-    source, desired = facts.source, facts.desired
-    wanted = desired.retention or desired.service.retention
-    if "/rdsdbbin" in source.value("basedir"):
-        return unknown("on RDS the retention is no variable", "CALL mysql.rds_show_configuration;")
+def _kept(source: Side) -> int | None:
+    """Return the seconds that the log is kept; None means for ever, 0 as long as somebody reads it."""
+    if source.rds_hours is not None:
+        return int(source.rds_hours) * 3600
     kept = retention_seconds(BinlogState(source.dialect, source.is_mariadb, dict(source.variables)))
+    return 0 if kept is None and is_azure(source) else kept
+
+
+def _kept_words(kept: int | None) -> str:
+    return "for ever" if kept is None else f"{kept} s" if kept else "0 s: it is purged as soon as nobody reads it"
+
+
+def _keep(facts: Facts, seconds: int) -> str:
+    """Return how the source is told to keep its log."""
+    source = facts.source
+    if source.rds_hours is not None:
+        return f"CALL mysql.rds_set_configuration('binlog retention hours', {-(-seconds // 3600)});"
     name, unit = source.dialect.retention[0]
-    remedy = set_on_source(facts, name, str(-(-wanted // unit)))
-    if kept is None and is_azure(source):
-        return failed(
-            "0: as soon as nobody reads a file",
-            required=f"at least {wanted} s",
-            remedy=f"set the server parameter {name} of the source",
-        )
-    return check(
-        kept is None or kept >= wanted,
-        "for ever" if kept is None else f"{kept} s",
-        required=f"at least {wanted} s",
-        remedy=remedy,
-    )
+    value = str(-(-seconds // unit))
+    return f"set the server parameter {name} of the source to {value}" if is_azure(source) else set_on_source(facts, name, value)
+
+
+def _retention(facts: Facts) -> Outcome:
+    wanted = facts.desired.retention or facts.desired.service.retention
+    kept = _kept(facts.source)
+    return check(kept is None or kept >= wanted, _kept_words(kept), required=f"at least {wanted} s", remedy=_keep(facts, wanted))
 
 
 def _retention_for_seed(facts: Facts) -> Outcome:
@@ -100,16 +105,13 @@ def _retention_for_seed(facts: Facts) -> Outcome:
     seconds = (seed.get("notes") or {}).get("seconds")
     if not isinstance(seconds, int):
         return not_applicable("no seed of this pair has been measured yet")
-    source = facts.source
-    kept = retention_seconds(BinlogState(source.dialect, source.is_mariadb, dict(source.variables)))
-    name, unit = source.dialect.retention[0]
-    wanted = SEED_MARGIN * seconds
+    kept, wanted = _kept(facts.source), SEED_MARGIN * seconds
     return check(
         kept is None or kept >= wanted,
-        f"the seed took {seconds} s, the log is kept {'for ever' if kept is None else f'{kept} s'}",
+        f"the seed took {seconds} s, the log is kept {_kept_words(kept)}",
         required=f"at least {wanted} s: {SEED_MARGIN} times what the seed took",
         severity=None if kept is not None and kept <= seconds else WARNING,
-        remedy=set_on_source(facts, name, str(-(-wanted // unit))),
+        remedy=_keep(facts, wanted),
     )
 
 
@@ -147,22 +149,36 @@ def _filters(facts: Facts) -> Outcome:
     return check(not words, "; ".join(words) or "none", summary=summary, severity=None if left_out else WARNING, **listed(left_out))
 
 
+def _purged(facts: Facts, gtid: str) -> str | None:
+    """Tell why the source's log cannot be read from a GTID position on, or None where it can."""
+    source = facts.source
+    lacking = sorted(gtids_missing(source.value("gtid_purged"), gtid))
+    late = mariadb_gap(gtid, source.oldest_gtids or "") if source.is_mariadb else next(iter(lacking), None)
+    return None if late is None else f"the source has purged transactions of {late} after {gtid or 'nothing'}"
+
+
 def _kept_position(facts: Facts) -> Outcome:
     channel = facts.channel
-    if channel is None or not facts.linked or channel.by_gtid:
-        return not_applicable("there is no link by position to go on with")
+    if channel is None or not facts.linked:
+        return not_applicable("there is no link to go on with")
     if facts.running:
         return passed("the receiver is running")
-    problem = log_gap(channel.read or channel.applied, facts.source.binlog_files)
-    return check(problem is None, channel.read or channel.applied, summary=problem)
+    if not channel.by_gtid:
+        problem = log_gap(channel.read or channel.applied, facts.source.binlog_files)
+        return check(problem is None, channel.read or channel.applied, summary=problem)
+    if not facts.source.is_mariadb:
+        return not_applicable("gtid.purged_gap judges a link by GTID")
+    at = facts.replica.value("gtid_slave_pos")
+    problem = _purged(facts, at)
+    return check(problem is None, at, summary=problem)
 
 
 def _coordinates(facts: Facts) -> Outcome:
-    at = facts.desired.coordinates
-    if at is None or facts.linked:
-        return not_applicable("no coordinates were given" if at is None else "the link has a position of its own")
-    problem = log_gap(at, facts.source.binlog_files)
-    return check(problem is None, at, summary=problem)
+    at, gtid = facts.desired.coordinates, facts.desired.gtid
+    if facts.linked or not (at or gtid):
+        return not_applicable("the link has a position of its own" if facts.linked else "no coordinates were given")
+    problem = _purged(facts, gtid) if gtid else log_gap(at, facts.source.binlog_files)
+    return check(problem is None, gtid or at, summary=problem)
 
 
 RULES: tuple[Rule, ...] = (
@@ -223,6 +239,7 @@ RULES: tuple[Rule, ...] = (
         "The source keeps its log for as long as a seed and an outage may take",
         MANUAL,
         _retention,
+        needs=("source.rds_hours",),
     ),
     Rule(
         "binlog.retention_for_seed",
@@ -230,7 +247,7 @@ RULES: tuple[Rule, ...] = (
         "The source keeps its log for much longer than the seed takes",
         MANUAL,
         _retention_for_seed,
-        needs=("replica.records",),
+        needs=("source.rds_hours", "replica.records"),
         remedy="raise the retention of the source's log: datain_binlog_retention",
     ),
     Rule(
@@ -258,7 +275,7 @@ RULES: tuple[Rule, ...] = (
         "The source still has the log that a stopped link goes on with",
         MANUAL,
         _kept_position,
-        needs=("source.binlog_files", "replica.channels"),
+        needs=("source.binlog_files", "source.oldest_gtids", "replica.channels"),
         remedy="start the link before more is purged; if it is gone, seed again: datain_reseed: true",
     ),
     Rule(
@@ -267,7 +284,7 @@ RULES: tuple[Rule, ...] = (
         "The source still has the log from the given coordinates on",
         HOW_TO,
         _coordinates,
-        needs=("source.binlog_files", "replica.channels"),
+        needs=("source.binlog_files", "source.oldest_gtids", "replica.channels"),
         remedy="correct datain_link_coordinates, or take a new dump: datain_seed: dump",
     ),
 )

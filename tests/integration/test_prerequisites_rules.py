@@ -20,7 +20,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _prerequisites, _rules_platform, _rules_reach
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts_read, _prerequisites, _rules_platform, _rules_reach
 from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Login
 from ansible_collections.datain.azure_mysql.plugins.module_utils._server import Server
 from ansible_collections.datain.azure_mysql.plugins.module_utils._state import Records
@@ -29,6 +29,8 @@ PAIRS = {"mysql": ("mysql-8.0.33", "mysql_flexible_server"), "mariadb": ("mariad
 SECRET = "canary-Xq7-replication"
 # COM_REGISTER_SLAVE
 REGISTER = 0x15
+# Where a MariaDB source is.
+POSITION = "SELECT @@gtid_binlog_pos"
 PROBLEM = {"login_tls": "required", "login_password": "wrong"}
 
 # Their tests are those of the control plane's documents and of the probe.
@@ -67,12 +69,19 @@ class Bench:
         self.source.sql("DROP USER IF EXISTS datain@'%'")
         self.source.sql(f"CREATE USER datain@'%' IDENTIFIED {how}BY '{SECRET}' REQUIRE SSL; GRANT REPLICATION SLAVE ON *.* TO datain@'%'")
         state = self.source.state
-        at = "" if procedure.endswith("gtid") else "'{}', {}, ".format(*self.source.sql("SHOW MASTER STATUS")[0][:2])
+        at = "'{}', {}, ".format(*self.source.sql("SHOW MASTER STATUS")[0][:2])
+        if procedure.endswith("gtid"):
+            at = f"'{self.source.value(POSITION)}', " if self.flavour == "mariadb" else ""
         ca = Path(state["ca"]).read_text()
         self.replica.sql(
             f"CALL mysql.az_replication_{procedure}('{state['host']}', 'datain', '{SECRET}', {state['port']}, {at}'{ca}'); CALL mysql.az_replication_start"
         )
         until(lambda: self.ask()["replica.channels"]["status"] == "passed" and self.receives(), "the link did not come up")
+
+    def purge(self):
+        """Purge what the log holds by now, after one more transaction."""
+        self.source.sql("CREATE DATABASE later; FLUSH BINARY LOGS")
+        self.source.sql(f"PURGE BINARY LOGS TO '{self.source.sql('SHOW MASTER STATUS')[0][0]}'")
 
     def receives(self):
         return self.source.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'") == "1"
@@ -571,10 +580,43 @@ def test_a_link_and_what_it_goes_on_with(fresh):
         assert status(fresh.ask(login=stranger), "server_id.fan_out") == ["failed"]
     fresh.replica.sql("CALL mysql.az_replication_stop")
     assert status(fresh.ask(), "binlog.position_kept") == ["passed"]
-    fresh.source.sql("CREATE DATABASE later; FLUSH BINARY LOGS")
-    fresh.source.sql(f"PURGE BINARY LOGS TO '{fresh.source.sql('SHOW MASTER STATUS')[0][0]}'")
+    fresh.purge()
     found = fresh.ask()["binlog.position_kept"]
     assert found["status"] == "failed" and found["summary"]
+
+
+@mariadb
+def test_a_link_by_gtid_and_what_it_goes_on_with(fresh):
+    fresh.link("change_master_with_gtid")
+    assert status(fresh.ask(), "binlog.position_kept") == ["passed"]
+    fresh.replica.sql("CALL mysql.az_replication_stop")
+    assert status(fresh.ask(), "binlog.position_kept") == ["passed"]
+    fresh.purge()
+    found = fresh.ask()["binlog.position_kept"]
+    assert found["status"] == "failed" and fresh.replica.value("SELECT @@gtid_slave_pos") in found["summary"]
+
+
+@either
+def test_a_gtid_to_begin_after(fresh):
+    if fresh.flavour == "mysql":
+        fresh.source.sql(f"{TO_GTID}; RESET MASTER; CREATE DATABASE soon")
+    begin = {"gtid": fresh.source.value(POSITION if fresh.flavour == "mariadb" else "SELECT @@GLOBAL.gtid_executed")}
+    assert status(fresh.ask(method="gtid", coordinates=begin), "binlog.coordinates_present") == ["passed"]
+    fresh.purge()
+    found = fresh.ask(method="gtid", coordinates=begin)["binlog.coordinates_present"]
+    assert found["status"] == "failed" and begin["gtid"] in found["summary"]
+
+
+@either
+def test_a_source_that_is_amazons(fresh, monkeypatch):
+    monkeypatch.setattr(_facts_read, "_RDS", "/")
+    assert status(fresh.ask(), "binlog.retention") == ["unknown"]
+    fresh.source.sql("CREATE TABLE mysql.rds_configuration (name VARCHAR(99), value INT); INSERT INTO mysql.rds_configuration VALUES ('target delay', 9)")
+    row = "mysql.rds_configuration (name, value) VALUES ('binlog retention hours', {})"
+    for value, said in (("NULL", "failed"), ("24", "failed"), ("168", "passed")):
+        fresh.source.sql(f"DELETE FROM mysql.rds_configuration WHERE value IS NULL OR value > 9; INSERT INTO {row.format(value)}")
+        found = fresh.ask()["binlog.retention"]
+        assert found["status"] == said and ("hours', 168)" in (found["remedy"] or "")) == (said == "failed")
 
 
 @either

@@ -162,6 +162,8 @@ def make(
             "channels": (),
             "binlog": BinlogEnd(Coordinates("binlog.000003", 400), None),
             "binlog_files": {"binlog.000002": 900, "binlog.000003": 400},
+            "rds_hours": None,
+            "oldest_gtids": None,
             "schemas": {"shop": "utf8mb4_0900_ai_ci"},
             "tables": (table(),),
             "objects": (objects("view"),),
@@ -235,6 +237,20 @@ def gtid(source: Mapping[str, str] | None = None, replica: Mapping[str, str] | N
     return {"source": {**GTID["source"], **(source or {})}, "replica": {**GTID["replica"], **(replica or {})}, "d": {"method": "gtid"}, **more}
 
 
+# Of a MariaDB source whose oldest log file begins here.
+OLDEST = {"oldest_gtids": "[0-1-5]"}
+FROM_5 = {"gtid": f"{UUIDS[0]}:1-5"}
+
+
+def goes_on(position: str) -> dict[str, Any]:
+    """A stopped link of MariaDB by GTID."""
+    return {"service": "mariadb_server", "s": OLDEST, "r": linked("stopped", by_gtid=True), "replica": {"gtid_slave_pos": position}}
+
+
+def begins(position: str) -> dict[str, Any]:
+    return {"service": "mariadb_server", "s": OLDEST, "d": {"gtid": position}}
+
+
 def alike(name: str, other: str, *more: dict[str, Any]) -> list[Case]:
     return [Case(f"variables.{name}", {"replica": {name: other}}), *(Case(f"variables.{name}", {"replica": {name: other}}, kept) for kept in more)]
 
@@ -295,6 +311,14 @@ CASES: tuple[Case, ...] = (
         {"s": {"version": (5, 7, 44)}, "source": {"binlog_expire_logs_seconds": None, "expire_logs_days": "1"}},
         {"s": {"version": (5, 7, 44)}, "source": {"binlog_expire_logs_seconds": None, "expire_logs_days": "7"}},
     ),
+    Case("binlog.retention", {"s": {"rds_hours": 0}}, {"s": {"rds_hours": 168}}),
+    Case("binlog.retention_for_seed", {"r": SEEDED, "s": {"rds_hours": 1}}, {"r": SEEDED, "s": {"rds_hours": 24}}, severity="error"),
+    Case(
+        "binlog.retention_for_seed",
+        {"r": SEEDED, "source": {"binlog_expire_logs_seconds": "0", "azure_server_name": "other"}},
+        {"r": SEEDED, "source": {"binlog_expire_logs_seconds": "12000", "azure_server_name": "other"}},
+        severity="error",
+    ),
     Case(
         "binlog.retention_for_seed",
         {"r": SEEDED, "source": {"binlog_expire_logs_seconds": "4000"}},
@@ -315,6 +339,10 @@ CASES: tuple[Case, ...] = (
     Case("binlog.filters", {"s": {"binlog": BinlogEnd(None, None, without=("b",))}, "d": {"schemas": ("a", "b")}}, objects=("b",), severity="error"),
     Case("binlog.filters", {"s": {"binlog": BinlogEnd(None, None, without=("b",))}, "d": {"schemas": ("a",)}}, objects=(), severity="warning"),
     Case("binlog.position_kept", {"r": linked("stopped", read=Coordinates("binlog.000001", 4))}, {"r": linked("stopped")}),
+    Case("binlog.position_kept", goes_on("0-1-4,1-1-9"), goes_on("0-1-5,1-1-3")),
+    Case("binlog.position_kept", goes_on(""), {**goes_on(""), "r": linked(by_gtid=True)}),
+    Case("binlog.coordinates_present", begins("0-1-4,1-1-9"), begins("0-1-5")),
+    Case("binlog.coordinates_present", gtid({"gtid_purged": f"{UUIDS[0]}:1-9"}, d=FROM_5), gtid({"gtid_purged": f"{UUIDS[0]}:1-4"}, d=FROM_5)),
     Case("binlog.coordinates_present", {"d": {"coordinates": Coordinates("binlog.000001", 4)}}, {"d": {"coordinates": Coordinates("binlog.000002", 900)}}),
     Case("binlog.coordinates_present", {"d": {"coordinates": Coordinates("binlog.000003", 401)}}, {"d": {"coordinates": Coordinates("binlog.000003", 400)}}),
     Case("server_id.zero", {"s": {"identity": Identity(0, UUIDS[0])}}),
@@ -653,7 +681,6 @@ UNPROVED = (
     ("network.link_address", {"d": {"link_host": "100.64.0.1"}}),
     ("advice.use", {"service": "mysql_data_sync"}),
     ("advice.primary_key_values", {"service": "mysql_data_sync"}),
-    ("binlog.retention", {"source": {"basedir": "/rdsdbbin/mysql"}}),
 )
 NOT_APPLICABLE = (
     ("network.link_address", {"d": {"link_host": ""}}),
@@ -685,6 +712,8 @@ NOT_APPLICABLE = (
     ("source.is_replica", {}),
     ("source.replica_count", {}),
     ("binlog.position_kept", {}),
+    ("binlog.position_kept", gtid(r=linked("stopped", by_gtid=True))),
+    ("binlog.coordinates_present", {"d": FROM_5, "r": linked("stopped")}),
     ("binlog.coordinates_present", {}),
     ("gtid.modes", {"source": {"gtid_mode": None}}),
     ("gtid.mode", {}),
