@@ -11,7 +11,7 @@ import hashlib
 import ssl
 from dataclasses import dataclass
 
-from ._connection import pem_certificates, pem_text
+from ._connection import Connection, pem_certificates, pem_text
 from ._errors import InputError
 
 
@@ -34,15 +34,26 @@ class Presented:
 
     :param problem: why the certificate was not accepted, or None
     :param names: the names and addresses in the certificate
+    :param ends: the last moment of its validity
     """
 
     problem: str | None = None
     names: tuple[str, ...] = ()
+    ends: datetime.datetime | None = None
+
+    @classmethod
+    def to(cls, session: Connection) -> Presented:
+        """Return what a session that has verified the certificate was shown."""
+        return cls(None, session.certificate_names, _moment(session.certificate_ends))
 
     def covers(self, host: str) -> bool:
         """Tell whether the certificate is one for this name or address; a star stands for one part of a name."""
         wanted = host.lower().rstrip(".")
         return any(name.lower() in (wanted, f"*.{wanted.partition('.')[2]}") for name in self.names)
+
+
+def _moment(seconds: float | None) -> datetime.datetime | None:
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
 
 def fingerprints(ca: str) -> frozenset[str]:
@@ -73,7 +84,7 @@ def read_certificates(ca: str) -> tuple[tuple[Certificate, ...], str | None]:
                 certificate.fingerprint,
                 True,
                 ", ".join(words),
-                datetime.datetime.fromtimestamp(ends, datetime.timezone.utc),
+                _moment(ends),
             )
         found.append(certificate)
     return tuple(found), None

@@ -297,10 +297,20 @@ class Connection:
     @property
     def certificate_names(self) -> tuple[str, ...]:
         """The names and addresses in the server's certificate; none where it was not verified."""
-        sock = getattr(self._driver, "_sock", None)
-        shown = (sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None) or {}
+        shown = self._certificate
         common = tuple(value for part in shown.get("subject", ()) for key, value in part if key == "commonName")
         return tuple(str(value) for _kind, value in shown.get("subjectAltName", ())) or common
+
+    @property
+    def certificate_ends(self) -> float | None:
+        """The last second of the server's certificate; None where it was not verified."""
+        ends = self._certificate.get("notAfter")
+        return ssl.cert_time_to_seconds(str(ends)) if ends else None
+
+    @property
+    def _certificate(self) -> t.Mapping[str, t.Any]:
+        sock = getattr(self._driver, "_sock", None)
+        return (sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None) or {}
 
     def close(self) -> None:
         try:

@@ -160,14 +160,14 @@ def _data_bytes(reader: Reader, schemas: t.Sequence[str]) -> int:
 def _presented(server: Server, desired: Desired, trusted: frozenset[str], replica: Side) -> Presented | None:
     """Try whether the source's certificate comes from the link's CA, in a session of its own where ours has not shown it."""
     login = server.connection.login
+    if trusted and login.tls in ("verify_ca", "verify_identity") and fingerprints(login.ca) == trusted:
+        return Presented.to(server.connection)
     receives = not isinstance(replica.channels, Unread) and any(channel.tls and channel.receiver == "running" for channel in replica.channels)
     if not trusted or receives:
         return None
-    if login.tls in ("verify_ca", "verify_identity") and fingerprints(login.ca) == trusted:
-        return Presented(names=server.connection.certificate_names)
     try:
         with Connection(replace(login, tls="verify_ca", ca=desired.link_ca)) as session:
-            return Presented(names=session.certificate_names)
+            return Presented.to(session)
     except CertificateError as error:
         return Presented(error.message)
 

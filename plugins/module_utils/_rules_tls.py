@@ -92,16 +92,30 @@ def _ca_ends(facts: Facts) -> Outcome:
     if not ends:
         return unknown("no certificate's end could be read")
     soonest = min(ends)
-    today = datetime.datetime.combine(facts.today, datetime.time(), datetime.timezone.utc)
     seen = f"until {soonest.date().isoformat()}"
-    if all(end < today for end in ends):
+    if all(end < _in_days(facts, 0) for end in ends):
         return failed(seen)
-    return check(soonest >= today + datetime.timedelta(days=SOON), seen, severity=WARNING)
+    return check(soonest >= _in_days(facts, SOON), seen, severity=WARNING)
 
 
-def _address(facts: Facts) -> str:
-    desired = facts.desired
-    return f"{desired.link_host or '<the source as the replica reaches it>'}:{desired.link_port}"
+def _in_days(facts: Facts, days: int) -> datetime.datetime:
+    return datetime.datetime.combine(facts.today, datetime.time(), datetime.timezone.utc) + datetime.timedelta(days=days)
+
+
+def _certificate_ends(facts: Facts) -> Outcome:
+    """One that has ended already is not verified, which link.ca_matches says."""
+    shown = facts.source.presented
+    if shown is not None and shown.problem:
+        return not_applicable("the certificate was not verified")
+    if shown is None or shown.ends is None:
+        way = f"{_openssl(facts)} | openssl x509 -noout -enddate"
+        return unknown("only a session that verifies with this CA shows when the source's certificate ends", way)
+    return check(shown.ends >= _in_days(facts, SOON), f"until {shown.ends.date().isoformat()}")
+
+
+def _openssl(facts: Facts) -> str:
+    address = f"{facts.desired.link_host or '<the source as the replica reaches it>'}:{facts.desired.link_port}"
+    return f"openssl s_client -starttls mysql -connect {address} -CAfile <datain_link_ca> -verify_return_error"
 
 
 def _ca_matches(facts: Facts) -> Outcome:
@@ -112,7 +126,7 @@ def _ca_matches(facts: Facts) -> Outcome:
     if shown is None:
         return unknown(
             "only a session that verifies with this CA shows whether the source's certificate comes from it",
-            f"openssl s_client -starttls mysql -connect {_address(facts)} -CAfile <datain_link_ca> -verify_return_error",
+            _openssl(facts),
         )
     return check(shown.problem is None, shown.problem or "a session of ours was verified with it")
 
@@ -198,6 +212,17 @@ RULES: tuple[Rule, ...] = (
         needs_login=False,
         required=f"valid for {SOON} more days",
         remedy="renew the source's certificate, then give both CAs in datain_link_ca while the change lasts",
+    ),
+    Rule(
+        "link.certificate_ends",
+        "source",
+        "The source's own certificate does not end soon",
+        MANUAL,
+        _with_ca(_certificate_ends),
+        WARNING,
+        needs=("source.presented",),
+        required=f"valid for {SOON} more days",
+        remedy="renew the source's certificate, then ALTER INSTANCE RELOAD TLS; on MariaDB FLUSH SSL; or restart the source",
     ),
     Rule(
         "link.ca_matches",

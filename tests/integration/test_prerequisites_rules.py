@@ -458,6 +458,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "gtid.mode",
     "gtid.own_events",
     "link.ca_ends",
+    "link.certificate_ends",
     "replica.channels",
     "schema.reserved_words",
     "schema.sql_modes",
@@ -754,6 +755,25 @@ def test_a_ca_that_ends_soon(bench, tmp_path):
     subprocess.run(words, check=True, capture_output=True)
     assert status(bench.ask(link_ca=str(tmp_path / "ca")), "link.ca_ends") == ["failed"]
     assert status(bench.ask(), "link.ca_ends") == ["passed"]
+
+
+@mysql
+@pytest.mark.parametrize("login_tls", ["required", "verify_ca"])
+def test_a_certificate_that_ends_soon(bench, tmp_path, login_tls):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "5", "-subj", "/CN=x"]
+    subprocess.run(words, check=True, capture_output=True)
+    files = {"ssl_ca": certificate, "ssl_cert": certificate, "ssl_key": key}
+    before = {name: bench.source.value(f"SELECT @@{name}") for name in files}
+
+    def shows(files):
+        return "; ".join(f"SET GLOBAL {name}='{path}'" for name, path in files.items()) + "; ALTER INSTANCE RELOAD TLS"
+
+    with changed(bench.source, shows(files), shows(before)):
+        login = bench.source.login(login_tls=login_tls, login_ca=str(certificate))
+        found = bench.ask(source=login, link_ca=str(certificate))["link.certificate_ends"]
+    assert (found["status"], found["severity"]) == ("failed", "warning")
+    assert status(bench.ask(), "link.certificate_ends") == ["passed"]
 
 
 @mysql

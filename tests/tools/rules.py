@@ -130,7 +130,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ),
         (
             "TLS: versions, ciphers, chain, name, end",
-            ("link.tls_offered", "link.tls_version", "link.tls_cipher", "link.ca_matches", "link.ca_name", "link.ca_ends"),
+            ("link.tls_offered", "link.tls_version", "link.tls_cipher", "link.ca_matches", "link.ca_name", "link.ca_ends", "link.certificate_ends"),
         ),
         ("What runs for long, or is prepared, while a dump is made", ("source.long_statements", "source.prepared_xa")),
         ("Logs that record secrets", ("secrets.server_logs",)),

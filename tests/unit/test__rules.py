@@ -259,6 +259,11 @@ OFF_TRUST = {"log_bin_trust_function_creators": "OFF"}
 NO_SUPER = rights("SELECT", "EXECUTE")
 
 
+def ends(*day: int) -> dict[str, Any]:
+    """A source whose certificate was verified, and ends on a day."""
+    return {"s": {"presented": Presented(ends=datetime.datetime(*day, tzinfo=datetime.UTC))}}
+
+
 def keys(trait: str) -> dict[str, Any]:
     """A table without a key, for which the replica cannot make one."""
     return {"replica": KEYS, "s": {"tables": (table(keyed=False, traits=frozenset({trait})),)}}
@@ -548,6 +553,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case("link.ca_ends", {"f": {"certificates": (replace(CA, ends=datetime.datetime(2026, 11, 20, tzinfo=datetime.UTC)),)}}, severity="error"),
     Case("link.ca_ends", {"f": {"certificates": (replace(CA, ends=datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)), CA)}}, severity="warning"),
+    Case("link.certificate_ends", ends(2026, 12, 20), ends(2026, 12, 21), severity="warning"),
     Case("network.link_address", {"d": {"link_host": "127.0.0.1"}}, {"d": {"link_host": "8.8.8.8"}}),
     Case("network.link_address", {"d": {"link_host": "dbhost"}}, {"d": {"link_host": "dbhost"}, "r": linked()}),
     Case("network.link_address", {"d": {"link_host": "224.0.0.5"}}, {"d": {"link_host": "8.8.8.8"}}),
@@ -673,6 +679,8 @@ PROVED = (
 )
 UNPROVED = (
     ("link.ca_matches", {}),
+    ("link.certificate_ends", {}),
+    ("link.certificate_ends", {"s": {"presented": Presented()}}),
     ("link.tls_version", {"source": {"tls_version": None}}),
     ("link.ca_ends", {"f": {"certificates": (Certificate("f" * 64, False),)}}),
     ("schema.engines", {"s": {"tables": (table(engine=None),)}}),
@@ -702,6 +710,8 @@ NOT_APPLICABLE = (
     ("gtid.offered", {}),
     ("gtid.own_events", gtid()),
     ("link.plugin", {"s": {"accounts": ()}}),
+    ("link.certificate_ends", {"s": {"presented": Presented("has expired")}}),
+    ("link.certificate_ends", {"d": {"link_ca": ""}}),
     ("link.ca_name", {}),
     ("link.ca_name", {"d": {"link_host": ""}}),
     ("schema.compressed", {"service": "mariadb_server"}),
