@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from ._facts import Facts, Unread
+from ._model import Coordinates
 from ._procedures import BY_GTID, BY_POSITION
 from ._rule import (
     HOW_TO,
@@ -52,6 +53,22 @@ def _channels(facts: Facts) -> Outcome:
         )
     seen = f"{channels[0].source_host}:{channels[0].source_port}"
     return check(facts.linked, seen, summary=None if facts.linked else "The replica follows another source")
+
+
+# Bytes of the log that a receiver may lack: a busy source writes some while both servers are read.
+FAR = 16 << 20
+
+
+def _received(facts: Facts) -> Outcome:
+    """A receiver that stands still says that it runs, and once its relay log is applied the server calls that a lag of 0 s."""
+    channel = facts.channel
+    if channel is None or channel.read is None or not facts.running:
+        return not_applicable("the replica does not receive")
+    read, files = channel.read, facts.source.binlog_files
+    if read.file not in files:
+        return unknown(f"the source does not list {read.file}")
+    lacking = sum(size for name, size in files.items() if Coordinates(name, 4).number >= read.number) - read.position
+    return check(lacking < FAR, f"received up to {read}, {max(0, lacking)} bytes come after that", required=f"less than {FAR}")
 
 
 def _read_only(facts: Facts) -> Outcome:
@@ -166,6 +183,16 @@ RULES: tuple[Rule, ...] = (
         needs=("source.variables", "replica.channels"),
         must_know=True,
         remedy="unlink it from its source first (datain_state: absent), or use another managed server",
+    ),
+    Rule(
+        "link.received",
+        "pair",
+        "A link that runs has received nearly all that the source has logged",
+        MANUAL,
+        _received,
+        WARNING,
+        needs=("source.binlog_files", "replica.channels"),
+        remedy="look again: if the position has moved, wait; if not, see what the network cuts off, and stop and start the link: datain_state",
     ),
     Rule(
         "replica.read_only",

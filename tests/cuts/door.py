@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The datain.azure_mysql contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Another port behind which a server is, and which can be shut."""
+"""Another port behind which a server is, and which can be shut, or held so that nobody notices."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Door:
     def __init__(self, behind: int) -> None:
         self._behind = behind
         self.port = 0
+        self._flows = threading.Event()
+        self._flows.set()
         self.open()
 
     def open(self) -> None:
@@ -33,7 +35,7 @@ class Door:
                 there = socket.create_connection(("127.0.0.1", self._behind))
                 ends += here, there
                 for pair in ((here, there), (there, here)):
-                    threading.Thread(target=_pass, args=pair, daemon=True).start()
+                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
 
     def shut(self) -> None:
         """Let nobody in any more, and end what goes on."""
@@ -41,13 +43,20 @@ class Door:
             _end(end)
         self._listener.close()
 
+    def hold(self) -> None:
+        """Pass on nothing more, and end nothing."""
+        self._flows.clear()
 
-def _pass(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := one.recv(1 << 16):
-            other.sendall(data)
-    for end in (one, other):
-        _end(end)
+    def let_go(self) -> None:
+        self._flows.set()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(1 << 16):
+                self._flows.wait()
+                other.sendall(data)
+        for end in (one, other):
+            _end(end)
 
 
 def _end(wire: socket.socket) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from typing import Any
 
 import pymysql
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cuts.door import Door
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts_read, _prerequisites, _rules_platform, _rules_reach
 from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Login
@@ -63,7 +68,7 @@ class Bench:
     def prepare(self):
         self.source.sql("CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(50)) ENGINE=InnoDB")
 
-    def link(self, procedure="change_master"):
+    def link(self, procedure="change_master", port=None):
         """Link by the service's own procedure, from where the source's log ends."""
         how = "" if self.flavour == "mariadb" else "WITH mysql_native_password "
         self.source.sql("DROP USER IF EXISTS datain@'%'")
@@ -73,9 +78,8 @@ class Bench:
         if procedure.endswith("gtid"):
             at = f"'{self.source.value(POSITION)}', " if self.flavour == "mariadb" else ""
         ca = Path(state["ca"]).read_text()
-        self.replica.sql(
-            f"CALL mysql.az_replication_{procedure}('{state['host']}', 'datain', '{SECRET}', {state['port']}, {at}'{ca}'); CALL mysql.az_replication_start"
-        )
+        to = f"'{state['host']}', 'datain', '{SECRET}', {port or state['port']}"
+        self.replica.sql(f"CALL mysql.az_replication_{procedure}({to}, {at}'{ca}'); CALL mysql.az_replication_start")
         until(lambda: self.ask()["replica.channels"]["status"] == "passed" and self.receives(), "the link did not come up")
 
     def purge(self):
@@ -459,6 +463,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "gtid.own_events",
     "link.ca_ends",
     "link.certificate_ends",
+    "link.received",
     "replica.channels",
     "schema.reserved_words",
     "schema.sql_modes",
@@ -584,6 +589,22 @@ def test_a_link_and_what_it_goes_on_with(fresh):
     fresh.purge()
     found = fresh.ask()["binlog.position_kept"]
     assert found["status"] == "failed" and found["summary"]
+
+
+@either
+def test_a_receiver_that_stands_still(fresh):
+    door = Door(fresh.source.state["port"])
+    fresh.link(port=door.port)
+    assert status(fresh.ask(), "link.received") == ["passed"]
+    door.hold()
+    fresh.source.sql("CREATE TABLE shop.big (a INT PRIMARY KEY, b LONGTEXT)")
+    fresh.source.sql("; ".join(f"INSERT INTO shop.big VALUES ({number}, REPEAT('x', 3000000))" for number in range(6)))
+    found = fresh.ask()["link.received"]
+    assert (found["status"], found["severity"]) == ("failed", "warning")
+    assert fresh.ask()["replica.channels"]["status"] == "passed" and fresh.receives(), "the link says that it runs"
+    door.let_go()
+    until(lambda: status(fresh.ask(), "link.received") == ["passed"], "the receiver does not go on")
+    door.shut()
 
 
 @mariadb

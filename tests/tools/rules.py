@@ -133,6 +133,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
             ("link.tls_offered", "link.tls_version", "link.tls_cipher", "link.ca_matches", "link.ca_name", "link.ca_ends", "link.certificate_ends"),
         ),
         ("What runs for long, or is prepared, while a dump is made", ("source.long_statements", "source.prepared_xa")),
+        ("Lag, with a receiver that stands still", ("link.received", "source.chain_lag")),
         ("Logs that record secrets", ("secrets.server_logs",)),
         ("Metadata in the log (binlog_row_metadata), bytes a minute", "no requirement follows from either; the seed watches the log while it copies"),
         ("local_infile on the replica", "no seed of ours uses LOAD DATA"),

@@ -264,6 +264,12 @@ def ends(*day: int) -> dict[str, Any]:
     return {"s": {"presented": Presented(ends=datetime.datetime(*day, tzinfo=datetime.UTC))}}
 
 
+def received(file: str, position: int) -> dict[str, Any]:
+    """A link that runs, and has received the source's log up to a place."""
+    files = {"binlog.000003": 1 << 30, "binlog.000009": 900, "binlog.000010": 20 << 20}
+    return {"s": {"binlog_files": files}, "r": linked(read=Coordinates(file, position))}
+
+
 def keys(trait: str) -> dict[str, Any]:
     """A table without a key, for which the replica cannot make one."""
     return {"replica": KEYS, "s": {"tables": (table(keyed=False, traits=frozenset({trait})),)}}
@@ -487,6 +493,8 @@ CASES: tuple[Case, ...] = (
     Case("replica.channels", {"r": linked(source_uuid=UUIDS[1])}, {"r": linked()}),
     Case("replica.channels", {"r": {"channels": (channel(), channel(name="other"))}}, {"r": {"channels": (channel(source_uuid=None, source_id=0),)}}),
     Case("replica.channels", {"r": {"channels": (channel(source_uuid=None, source_id=0, source_host="elsewhere"),)}}),
+    Case("link.received", received("binlog.000009", 99), received("binlog.000010", 20 << 20)),
+    Case("link.received", received("binlog.000010", 4), received("binlog.000010", 5 << 20)),
     Case("replica.read_only", {"replica": {"read_only": "ON"}}, {"replica": {"read_only": "ON"}, "r": linked()}),
     Case("replica.filter", {"r": {"ignored_tables": ""}}, {"r": {"ignored_tables": "sys.%, mysql.%"}}),
     Case("replica.unfiltered_schemas", apart(), apart(schemas=("shop", "crm")), objects=("`crm`",)),
@@ -679,6 +687,7 @@ PROVED = (
 )
 UNPROVED = (
     ("link.ca_matches", {}),
+    ("link.received", received("other.000009", 99)),
     ("link.certificate_ends", {}),
     ("link.certificate_ends", {"s": {"presented": Presented()}}),
     ("link.tls_version", {"source": {"tls_version": None}}),
@@ -733,6 +742,8 @@ NOT_APPLICABLE = (
     ("rights.replica_load", {"r": {"grants": rights(), **linked()}}),
     ("replica.sync_info", {"service": "mariadb_server"}),
     ("replica.not_empty", {"d": {"seed": "external"}, "r": {"data": {"shop": 3}}}),
+    ("link.received", {}),
+    ("link.received", {"r": linked("stopped")}),
     ("link.password_length", {"d": {"replication_password": ""}}),
     ("link.tls_version", {"d": {"link_ca": ""}}),
     ("link.plugin_needs_tls", {"d": {"link_ca": ""}, "s": {"accounts": ()}}),
