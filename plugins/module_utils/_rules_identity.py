@@ -21,6 +21,7 @@ from ._rule import (
     not_applicable,
     passed,
     set_on_source,
+    unknown,
 )
 
 
@@ -54,10 +55,12 @@ def _fan_out(name: str) -> t.Callable[[Facts], Outcome]:
     """Two replicas of one server_id, or of one server_uuid, throw each other out of the source, again and again."""
 
     def evaluate(facts: Facts) -> Outcome:
-        mine = getattr(facts.replica.identity, name)
-        others = sorted({getattr(one, name) for one in facts.source.registered} - {None})
+        mine, registered = getattr(facts.replica.identity, name), facts.source.registered
         if mine is None:
             return not_applicable(f"this flavour has no {name}")
+        if isinstance(registered, Unread):
+            return unknown(registered.reason, registered.remedy)
+        others = sorted({getattr(one, name) for one in registered} - {None})
         if facts.running:
             return passed(f"{mine} receives")
         if _was_linked(facts):
@@ -196,7 +199,7 @@ RULES: tuple[Rule, ...] = (
         "No replica that is attached to the source has the replica's server_id",
         MANUAL,
         _fan_out("server_id"),
-        needs=("source.registered", "replica.channels", "replica.records"),
+        needs=("replica.channels", "replica.records"),
         required="all different",
         remedy="give one of them another server_id; on a managed server that takes another managed server",
     ),
@@ -215,7 +218,7 @@ RULES: tuple[Rule, ...] = (
         "No replica that is attached to the source has the replica's server_uuid",
         MANUAL,
         _fan_out("server_uuid"),
-        needs=("source.registered", "replica.channels", "replica.records"),
+        needs=("replica.channels", "replica.records"),
         required="all different",
         remedy="one of the two is a copy of the other's files: remove its auto.cnf and restart it; on a managed server that takes another managed server",
     ),

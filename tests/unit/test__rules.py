@@ -687,6 +687,8 @@ PROVED = (
 )
 UNPROVED = (
     ("link.ca_matches", {}),
+    ("server_id.fan_out", {"s": {"registered": Unread("a right is missing")}}),
+    ("uuid.fan_out", {"s": {"registered": Unread("a right is missing")}}),
     ("link.received", received("other.000009", 99)),
     ("link.certificate_ends", {}),
     ("link.certificate_ends", {"s": {"presented": Presented()}}),
@@ -709,7 +711,7 @@ NOT_APPLICABLE = (
     ("source.commit_order", {}),
     ("source.chain_lag", {}),
     ("source.chain_lag", {"s": {"channels": (channel(receiver="stopped"),)}}),
-    ("uuid.fan_out", {"service": "mariadb_server"}),
+    ("uuid.fan_out", {"service": "mariadb_server", "s": {"registered": Unread("a right is missing")}}),
     ("source.long_statements", {"r": linked(), "s": {"longest_statement": 999}}),
     ("source.prepared_xa", {"r": linked(), "s": {"prepared": 1}}),
     ("source.prepared_xa", {"s": {"prepared": 1, "dialect": dialect_for("mysql", (5, 6, 24))}}),
@@ -868,6 +870,8 @@ SAYS_ITSELF = {
     "connection.replica": {"replica.variables", "replica.procedures"},
     "replica.unfiltered_schemas": {"replica.ignored_tables"},
     "source.replica_count": {"source.registered", "replica.records"},
+    "server_id.fan_out": {"source.registered"},
+    "uuid.fan_out": {"source.registered"},
 }
 
 
