@@ -313,6 +313,8 @@ def read_facts(
 ) -> Facts:
     """Read both servers: at most sixteen statements on the source and ten on the replica, whatever the number of tables.
 
+    Amazon RDS is asked one more, and a MariaDB source two where a link by GTID is to begin or to go on.
+
     :param source: the server, or the error that kept it from being reached: then all that is about it is unknown
     :param limit: seconds for each statement
     :param given: what the caller has read already: ``channels`` and ``records`` of the replica, ``binlog_files`` of the source

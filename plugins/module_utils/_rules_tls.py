@@ -17,6 +17,7 @@ from ._rule import (
     INFO,
     MANUAL,
     PASSED,
+    UNKNOWN,
     WARNING,
     Outcome,
     Rule,
@@ -42,8 +43,11 @@ def _without_tls(facts: Facts) -> Outcome:
 
 
 def _offers_tls(facts: Facts) -> bool:
-    """Tell whether a link of today could use TLS. Old builds have some that nothing else speaks: nobody can give a CA for that."""
-    return facts.source.tls is not None or _tls_offered(facts).status == _tls_common(facts).status == PASSED
+    """Tell whether the link could use TLS. Old builds have a TLS that nothing else speaks: there a CA would only break the link."""
+    common = _tls_common(facts).status
+    # Where a server does not say its versions, that our own session has one is as good.
+    spoken = common == PASSED or (common == UNKNOWN and facts.source.tls is not None)
+    return spoken and _tls_offered(facts).status == PASSED
 
 
 def _with_ca(evaluate: t.Callable[[Facts], Outcome]) -> t.Callable[[Facts], Outcome]:

@@ -520,7 +520,9 @@ CASES: tuple[Case, ...] = (
     Case("link.without_tls", {"d": {"link_ca": ""}, "s": {"tls": None}}, severity="error"),
     Case("link.without_tls", {"d": {"link_ca": ""}, "service": "mysql_single_server"}, severity="warning"),
     Case("link.without_tls", {"d": {"link_ca": ""}, "s": {"tls": None}, "source": {"have_ssl": "DISABLED"}}, severity="warning"),
-    Case("link.without_tls", {"d": {"link_ca": ""}, "s": {"tls": None}, "source": {"tls_version": "TLSv1,TLSv1.1"}}, severity="warning"),
+    Case("link.without_tls", {"d": {"link_ca": ""}, "source": {"tls_version": "TLSv1,TLSv1.1"}}, severity="warning"),
+    Case("link.without_tls", {"d": {"link_ca": ""}, "source": {"tls_version": None}}, severity="error"),
+    Case("link.without_tls", {"d": {"link_ca": ""}, "s": {"tls": None}, "source": {"tls_version": None}}, severity="warning"),
     Case("link.tls_demanded", {"d": {"link_ca": ""}}, {"d": {"link_ca": ""}, "s": {"accounts": ()}}),
     Case("link.tls_demanded", {"d": {"link_ca": ""}, "s": {"accounts": ()}, "source": {"require_secure_transport": "ON"}}),
     Case(
