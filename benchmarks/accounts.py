@@ -82,7 +82,7 @@ def same_sql(source: Server, replica: Server, service: str) -> str:
     options = {**replica.login, "source": source.login, "service": service, "accounts": ["acct*"], "replication_user": "datain"}
     context = Context(ArgumentSpecValidator(sync.CAPABILITY.argument_spec).validate(options).validated_parameters)
     try:
-        plan, target = sync._plan(context, SERVICES[service], read_accounts(context.source))
+        plan, target = sync._plan(context, SERVICES[service], read_accounts(context.source), read_accounts(context.replica))
     finally:
         context.close()
     found = [one for change in plan.changes for part in statements(change, target) for one in part]

@@ -235,10 +235,12 @@ def _fail(replica: Server, plan: SyncPlan, failed: t.Sequence[tuple[Change, Stat
 # All of it
 
 
-def _plan(context: Context, service: Service, source: Accounts) -> tuple[SyncPlan, Target]:
-    """Read the replica, and decide; what grants are about is looked up only for grants that are to be given."""
+def _plan(context: Context, service: Service, source: Accounts, current: Accounts) -> tuple[SyncPlan, Target]:
+    """Decide; what grants are about is looked up only for grants that are to be given.
+
+    :param current: the accounts of the replica
+    """
     replica, options = context.replica, context.parameters
-    current = read_accounts(replica)
     own = _own(replica, current)
     target = read_target(context.source, replica, service, current, own)
     # A managed source may have its own name behind the user's.
@@ -283,13 +285,17 @@ def _run(context: Context) -> dict[str, t.Any]:
     _check(context, service)
     source = read_accounts(context.source)
     replica = context.replica
-    plan, target = _plan(context, service, source)
+    current = read_accounts(replica)
+    plan, target = _plan(context, service, source, current)
     surroundings = read_surroundings(replica) if plan.changes else None
     if surroundings:
         _refuse(context, service, surroundings, plan)
     if plan.changes and not context.check_mode:
         with lock(replica.connection, LINK_LOCK):
-            plan, target = _plan(context, service, source)
+            # Another run may have been at it before this one had the lock.
+            now = read_accounts(replica)
+            if now != current:
+                plan, target = _plan(context, service, source, now)
             failed = apply_accounts(replica, plan, target)
         if failed:
             _fail(replica, plan, failed)

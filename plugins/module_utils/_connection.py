@@ -142,11 +142,15 @@ def _tls_context(login: Login) -> ssl.SSLContext | None:
     if login.tls == "disabled":
         return None
     ca = pem_text(login.ca, "login_ca")
+    if login.tls not in ("verify_ca", "verify_identity"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
     context = ssl.create_default_context(cadata=ca or None)
     # Certificates that the servers make for themselves at their first start do not pass the strict checks of Python 3.13.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", ssl.VerifyFlags(0))
     context.check_hostname = login.tls == "verify_identity"
-    context.verify_mode = ssl.CERT_REQUIRED if login.tls in ("verify_ca", "verify_identity") else ssl.CERT_NONE
     return context
 
 

@@ -18,7 +18,7 @@ from functools import cached_property
 from ._certificates import Certificate
 from ._dialect import Dialect, Version
 from ._documents import Item
-from ._model import MARIADB, Channel, Coordinates, Identity
+from ._model import MARIADB, Channel, Coordinates, Identity, number
 from ._procedures import BY_GTID, BY_POSITION
 from ._services import Service
 from ._state import belongs
@@ -267,8 +267,7 @@ class Side:
         return self.value(name).upper() in ("ON", "1", "YES", "TRUE")
 
     def number(self, name: str) -> int:
-        text = self.value(name)
-        return int(float(text)) if re.fullmatch(r"\d+(\.\d+)?", text) else 0
+        return number(self.value(name))
 
 
 # A plugin of the login that the client lacks, or that asks for TLS. For an account that does not exist MySQL 8 takes one

@@ -14,6 +14,13 @@ MYSQL = "mysql"
 MARIADB = "mariadb"
 # Whom a check of the network goes to a source as: an account that nobody has, and by which a channel is known to be no link.
 PROBE_USER = "datain_probe"
+_LOG_FILE = re.compile(r".+\.\d+")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+def number(text: str, default: int = 0) -> int:
+    """Return the text of a variable as a whole number."""
+    return int(float(text)) if _NUMBER.fullmatch(text) else default
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Coordinates:
     position: int
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r".+\.\d+", self.file or "") or self.position < 4:
+        if not _LOG_FILE.fullmatch(self.file or "") or self.position < 4:
             raise ValueError(f"{self.file!r}:{self.position} is not a binary log file and a position of at least 4 in it")
 
     @property

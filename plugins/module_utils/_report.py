@@ -6,7 +6,8 @@
 
 Hosts report one by one, in workers that know nothing of each other, with ``serial`` and ``--limit``: so each writes its
 own file, and one of them merges what is there. Who finds another at it leaves its file to that one, which looks again when it
-is done: so many hosts at once are merged a few times, not once for each.
+is done: so many hosts at once are merged a few times, not once for each. A playbook with a task that comes after all hosts
+lets that one merge them.
 """
 
 from __future__ import annotations
@@ -118,48 +119,79 @@ class Report(t.NamedTuple):
     fleet: Document | None = None
     prometheus: str | None = None
 
-    def add(self, document: Document, *, check_mode: bool, warn: t.Callable[[str], None] = lambda text: None) -> Document:
+    @property
+    def _hosts(self) -> str:
+        return os.path.join(self.folder, "hosts")
+
+    def add(
+        self, document: Document, *, check_mode: bool, merge_now: bool = True, warn: t.Callable[[str], None] = lambda text: None
+    ) -> Document:
         """Write one host's document and see that all of them are merged, or in check mode return the table that would be.
 
         What is observed (lag, positions, findings, errors) is written down but is no change; who follows whom in what state
         is.
 
+        :param merge_now: false leaves merging to whoever comes after all hosts
         :raises ToolError: the folder cannot be written
         """
-        hosts = os.path.join(self.folder, "hosts")
-        path = os.path.join(hosts, urllib.parse.quote(document["host"], safe="") + ".json")
+        path = os.path.join(self._hosts, urllib.parse.quote(document["host"], safe="") + ".json")
         before = _load(path)
         own = with_earlier_findings(document, before)
         changed = before is None or any(before.get(key) != own.get(key) for key in _STABLE)
-        result = {"changed": changed, "file": os.path.join(self.folder, "report.json"), "document": own}
+        result = {"changed": changed, "file": self._file, "document": own}
         if check_mode:
-            whole = merge({**_read_all(hosts, warn), own["host"]: own}.values(), self.fleet)
-            return {**result, "table": _report_text.table(whole)}
-        try:
+            return {**result, "table": self._table({own["host"]: own}, warn)}
+        with self._writing():
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
-            os.makedirs(hosts, mode=0o700, exist_ok=True)
+            os.makedirs(self._hosts, mode=0o700, exist_ok=True)
             _write(path, _json(own))
-            self._merge(hosts, warn)
+            if merge_now:
+                self._merge(warn)
+        return result
+
+    def put_together(self, *, check_mode: bool, warn: t.Callable[[str], None] = lambda text: None) -> Document:
+        """Merge what the hosts have written, or in check mode return the table that would be.
+
+        :raises ToolError: the folder cannot be written
+        """
+        result: Document = {"changed": False, "file": self._file}
+        if check_mode:
+            return {**result, "table": self._table({}, warn)}
+        if os.path.isdir(self._hosts):
+            with self._writing():
+                self._merge(warn)
+        return result
+
+    @property
+    def _file(self) -> str:
+        return os.path.join(self.folder, "report.json")
+
+    def _table(self, more: dict[str, Document], warn: t.Callable[[str], None]) -> list[str]:
+        return _report_text.table(merge({**_read_all(self._hosts, warn), **more}.values(), self.fleet))
+
+    @contextmanager
+    def _writing(self) -> t.Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise ToolError(
                 f"the report cannot be written: {error.strerror}: {error.filename}",
                 step=f"write the report to {self.folder}",
                 hint="set datain_report_dir, and datain_prometheus_dir if you use it, to folders that you may write to",
             ) from error
-        return result
 
-    def _merge(self, hosts: str, warn: t.Callable[[str], None]) -> None:
+    def _merge(self, warn: t.Callable[[str], None]) -> None:
         """Merge the hosts' files, again while others come.
 
         What was written before the lock was found taken is seen by who has it: that one looks once more after letting go.
         """
         merged = None
-        while merged != _what_is_there(hosts):
+        while merged != _what_is_there(self._hosts):
             with _lock(self.folder) as alone:
                 if not alone:
                     return
-                merged = _what_is_there(hosts)
-                self._write_all(merge(_read_all(hosts, warn).values(), self.fleet))
+                merged = _what_is_there(self._hosts)
+                self._write_all(merge(_read_all(self._hosts, warn).values(), self.fleet))
 
     def _write_all(self, whole: Document) -> None:
         for name, render in _RENDERINGS.items():
@@ -171,6 +203,9 @@ class Report(t.NamedTuple):
 
 def _run(context: Context) -> dict[str, t.Any]:
     options = context.parameters
+    report = Report(os.path.abspath(os.path.expanduser(options["report_dir"])), options["fleet"], options["prometheus_dir"])
+    if options["document"] is None:
+        return report.put_together(check_mode=context.check_mode, warn=context.warnings.append)
     if not options["name"].strip():
         raise InputError("a report needs the name of a host", hint="give name")
     now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat()
@@ -178,9 +213,7 @@ def _run(context: Context) -> dict[str, t.Any]:
     document = normalise(options["name"], options["document"], now, **known)
     # What cannot be written as JSON cannot come from a task, but its keys may be numbers: in the file they are texts.
     document = json.loads(json.dumps(document, default=str))
-    folder = os.path.abspath(os.path.expanduser(options["report_dir"]))
-    report = Report(folder, options["fleet"], options["prometheus_dir"])
-    return report.add(document, check_mode=context.check_mode, warn=context.warnings.append)
+    return report.add(document, check_mode=context.check_mode, merge_now=options["merge"], warn=context.warnings.append)
 
 
 # Whether a planner writes the report of a host that is right; its action does, on the controller.
@@ -190,8 +223,9 @@ CAPABILITY = Capability(
     name="link_report",
     options={
         "report_dir": {"type": "path", "default": "datain-report"},
-        "name": {"type": "str", "required": True},
-        "document": {"type": "dict", "required": True},
+        "name": {"type": "str"},
+        "document": {"type": "dict"},
+        "merge": {"type": "bool", "default": True},
         "service": {"type": "str"},
         "source_name": {"type": "str"},
         "wanted": {"type": "str", "choices": ["started", "stopped", "absent"]},
@@ -207,4 +241,5 @@ CAPABILITY = Capability(
     },
     run=_run,
     logs_in=False,
+    rules={"required_together": [("name", "document")]},
 )

@@ -16,7 +16,7 @@ from ._connection import Connection, Login, Row
 from ._dialect import Dialect, Version, dialect_for, parse_version
 from ._errors import StatementError
 from ._event import EventGroup, group_at, next_file
-from ._model import MARIADB, Channel, ChannelError, Coordinates, Identity
+from ._model import MARIADB, Channel, ChannelError, Coordinates, Identity, number
 from ._sql import without_credentials
 
 # The schemas that belong to the server, by exact name; a user's ``mysql_app`` or ``system`` is not among them.
@@ -28,6 +28,8 @@ EVENTS_READ = 2000
 PLATFORM_SCHEMAS = ("__recommendation__", "__querystore__")
 
 _RECEIVER = {"yes": "running", "no": "stopped"}
+# Whole words only: Replicate_Wild_Ignore_Table has kept its name.
+_SOURCE, _REPLICA = re.compile(r"Source(?![a-z])"), re.compile(r"Replica(?![a-z])")
 
 
 class Server:
@@ -78,8 +80,7 @@ class Server:
 
     def number(self, variable: str, default: int = 0) -> int:
         """Return a variable as a whole number."""
-        text = self.variables.get(variable, "")
-        return int(float(text)) if re.fullmatch(r"\d+(\.\d+)?", text) else default
+        return number(self.variables.get(variable, ""), default)
 
     def on(self, variable: str) -> bool:
         return self.variables.get(variable, "").upper() in ("ON", "1", "YES", "TRUE")
@@ -229,8 +230,7 @@ def one_line(gtids: t.Any) -> str | None:
 
 def _channel(row: Row) -> Channel:
     """Put a status row of any flavour and version into our own words."""
-    # Whole words only: Replicate_Wild_Ignore_Table has kept its name.
-    words = {re.sub(r"Source(?![a-z])", "Master", re.sub(r"Replica(?![a-z])", "Slave", key)): value for key, value in row.items()}
+    words = {_SOURCE.sub("Master", _REPLICA.sub("Slave", key)): value for key, value in row.items()}
 
     def get(name: str, default: t.Any = "") -> t.Any:
         value = words.get(name)

@@ -14,6 +14,7 @@ description:
     C(report.json), which C(docs/report.schema.json) of this collection describes. No server is asked.
   - Beside it the same document is written as a table (C(report.txt)), as a page for a browser (C(report.html)), as Markdown
     for a comment on a pull request (C(report.md)) and as JUnit XML (C(junit.xml)).
+  - Without O(document) the documents that are there already are merged.
   - Hosts report one by one, also from parallel workers, with C(serial) and with C(--limit); the report always holds all
     replicas of the inventory and every source that was looked at, each with the time at which that was.
   - A host that has left the inventory is shown apart and no longer counts. Remove its file to forget it.
@@ -39,15 +40,19 @@ options:
     type: path
     default: datain-report
   name:
-    description: Name of the host in the inventory.
+    description: Name of the host in the inventory, for its O(document).
     type: str
-    required: true
   document:
     description:
       - What is known about the host. Keys of RV(document) count as they are; what is missing is made out of C(plan), the
         result of this collection's module that read the host, and C(results), the results of those that changed it.
     type: dict
-    required: true
+  merge:
+    description:
+      - Whether the documents of all hosts are merged now.
+      - A run over many hosts may leave that to one task without O(document) that comes after them.
+    type: bool
+    default: true
   service:
     description: The service that the host is, where the document does not say; of a replica it comes from the inventory.
     type: str
@@ -101,6 +106,13 @@ EXAMPLES = r"""
     document:
       role: replica
       plan: "{{ shop }}"
+    merge: false
+  delegate_to: localhost
+
+- name: Put the report of all hosts together
+  datain.azure_mysql.link_report:
+    report_dir: ./datain-report
+  run_once: true
   delegate_to: localhost
 """
 
@@ -121,7 +133,7 @@ file:
   sample: /home/op/datain-report/report.json
 document:
   description: This host's document, as it stands in the report.
-  returned: success
+  returned: with O(document)
   type: dict
   contains:
     schema_version:

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import json
+import ssl
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -24,6 +26,8 @@ from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _invento
 _SOURCE_PLAN = "__source_plan"
 # Workers are forked from the process that imports this: what it has looked up, none of them looks up again.
 filter_loader.get("ansible.builtin.default")
+codecs.lookup("idna")
+ssl.cert_time_to_seconds("Jan  1 00:00:00 2030 GMT")
 
 
 class CapabilityAction(ActionBase):

@@ -11,6 +11,7 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._report import CAPABILITY as REPORT
+from ansible_collections.datain.azure_mysql.plugins.module_utils._run import run
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils._reporting import report_options
@@ -35,8 +36,10 @@ class PlanningAction(CapabilityAction):
         if not reports or result.get("failed") or result.get("plan", {}).get("work", True):
             return {**result, "reported": False}
         host = task_vars.get("inventory_hostname", "")
-        given = {"name": host, "document": {"role": self.capability.side, "plan": result}}
-        report = self._run_here(REPORT, {**report_options(task_vars, self._templar), **given}, host)
+        given = {"name": host, "document": {"role": self.capability.side, "plan": result}, "merge": False}
+        # Not a task's options but our own: to validate them would copy every finding of the plan.
+        defaults = {option: described.get("default") for option, described in REPORT.options.items()}
+        report = run(REPORT, {**defaults, **report_options(task_vars, self._templar), **given}, check_mode=False, diff=False)
         if report.get("failed"):
             return {**result, **report, "reported": False}
         return {**{name: value for name, value in result.items() if name not in _REPORTED}, "reported": True}

@@ -27,6 +27,7 @@ def report_options(task_vars: dict[str, t.Any], templar: t.Any) -> dict[str, t.A
         found["fleet"] = fleet
     if found.get("wanted") not in (None, *CAPABILITY.options["wanted"]["choices"]):
         del found["wanted"]
-    if not found.get("max_lag", "0").isdigit():
-        del found["max_lag"]
+    lag = found.pop("max_lag", "")
+    if lag.isdigit():
+        found["max_lag"] = int(lag)
     return found

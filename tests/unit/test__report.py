@@ -339,6 +339,21 @@ def test_who_finds_another_at_it_leaves_its_part(tmp_path, monkeypatch):
     assert [host["host"] for host in json.loads((tmp_path / "report.json").read_text())["hosts"]] == ["early", "late"]
 
 
+def test_hosts_that_leave_merging_to_what_comes_after_them(tmp_path):
+    for name in ("one", "other"):
+        _report.Report(str(tmp_path)).add(document(name, plan=link()), check_mode=False, merge_now=False)
+    assert not (tmp_path / "report.json").exists()
+    planned = _report.Report(str(tmp_path)).put_together(check_mode=True)
+    assert planned["table"][-1].startswith("2 well") and not (tmp_path / "report.json").exists()
+    assert _report.Report(str(tmp_path)).put_together(check_mode=False)["changed"] is False
+    assert [host["host"] for host in json.loads((tmp_path / "report.json").read_text())["hosts"]] == ["one", "other"]
+
+
+def test_nothing_to_put_together(tmp_path):
+    assert _report.Report(str(tmp_path / "none")).put_together(check_mode=False)["changed"] is False
+    assert list(tmp_path.iterdir()) == []
+
+
 # The capability
 
 
