@@ -62,6 +62,7 @@ options:
     description:
       - Makes the link again at what is applied where nothing proves that it holds O(replication_password). Where that is proven it does nothing.
       - Also allows that O(method) of a link is changed, and vouches for an address in O(link_host) that only the replica can reach.
+      - Lets O(replication_user) get another password, plugin or demand of TLS while the replica is attached with it.
     type: bool
     default: false
   retarget:

@@ -24,6 +24,7 @@ class Desired:
 
     :param plugin: ``auto`` keeps a plugin that a link can use
     :param require_tls: the account demands TLS, as a link with a CA offers it
+    :param relink: every attached link is to be made again afterwards, so what it logs in with may change under it
     """
 
     user: str
@@ -32,6 +33,7 @@ class Desired:
     require_tls: bool = False
     plugin: str = AUTO
     present: bool = True
+    relink: bool = False
 
     @property
     def label(self) -> str:

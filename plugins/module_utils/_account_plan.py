@@ -4,8 +4,8 @@
 # PRIVATE: part of datain.azure_mysql, not for use by other collections.
 """What is to be done about the replication account. Pure.
 
-What an attached replica needs to log in again is never changed under it: its session outlives such a change, and the
-link would break days later, at the next reconnect.
+What an attached replica needs to log in again is not changed under it, unless its link is to be made again in the same run: its
+session outlives such a change, and the link would break days later, at the next reconnect.
 """
 
 from __future__ import annotations
@@ -154,9 +154,12 @@ def _endangers(state: AccountState, desired: Desired, step: Step) -> str | None:
 _REFUSED_HINTS = {
     "drop_account": "unlink the replica first (datain_state: absent), then remove the account; the source sees a session that has gone"
     " only when it sends the next event, so after that wait for a write, or KILL it",
-    "require_tls": "stop the replica's link (datain_state: stopped), then give it the CA (datain_link_ca) and start it; or demand no TLS",
+    "require_tls": "run again with datain_relink=true, which makes every link again with its CA (datain_link_ca); or demand no TLS",
 }
-_OTHER_NAME = "use a second account (another datain_replication_user) for the new password, or stop the replica's link while this one is changed"
+_OTHER_NAME = (
+    "use a second account (another datain_replication_user) for the new password; or run again with datain_relink=true, which"
+    " changes this one and makes every link of the inventory again"
+)
 
 
 def _impossible(state: AccountState, desired: Desired) -> tuple[str, str] | None:
@@ -249,6 +252,15 @@ def _finding(
 
 def _findings(state: AccountState, desired: Desired, changed: bool) -> tuple[Finding, ...]:
     found = []
+    if _dangers(state, desired) and desired.relink and changed:
+        found.append(
+            _finding(
+                "account.relink",
+                "attached replicas cannot log in again by what they have until their links are made again",
+                seen=f"{len(state.attached)} attached",
+                remedy="let this run go on to every replica; if it is cut off, run it again",
+            )
+        )
     mine = specificity(desired.host)
     shadows = tuple(quote_account(desired.user, host) for host in state.hosts if specificity(host) > mine)
     if shadows and desired.present:
@@ -295,29 +307,31 @@ def plan_account(state: AccountState, desired: Desired) -> Plan:
             steps.append(Step("grant", desired.label, f"{state.dialect.replication_privilege} ON *.*"))
         steps += [Step("revoke", desired.label, str(grant)) for grant in extras(state)]
     after = _after(state, desired, before, bool(steps))
-    refused = _refusal(state, desired, logins)
+    refused = _refusal(state, desired)
     if refused:
         return Plan((), before, before, refusal=refused[0], hint=refused[1], findings=_findings(state, desired, False))
     return Plan(tuple(steps), before, after, findings=_findings(state, desired, bool(steps)))
 
 
-def _refusal(state: AccountState, desired: Desired, logins: t.Sequence[Step]) -> tuple[str, str] | None:
+def _dangers(state: AccountState, desired: Desired) -> list[tuple[str, str]]:
+    """Return the steps after which a replica that is attached, or may be, could not log in again, each with the reason."""
+    if not state.attached and state.all_seen is not False:
+        return []
+    found = [(step.action, _endangers(state, desired, step)) for step in login_changes(state, desired)]
+    return [(action, danger) for action, danger in found if danger]
+
+
+def _refusal(state: AccountState, desired: Desired) -> tuple[str, str] | None:
     impossible = _impossible(state, desired)
     if impossible:
         return impossible
-    if not state.attached and state.all_seen is not False:
-        return None
-    for step in logins:
-        danger = _endangers(state, desired, step)
-        if not danger:
-            continue
-        what = f"{step.action} of {desired.label}"
+    # An account that goes is no account that a link could be made with again.
+    for action, danger in [] if desired.relink and desired.present else _dangers(state, desired):
+        what = f"{action} of {desired.label}"
         if not state.attached:
             return (
                 f"{what} could break a running link, and other accounts' sessions are hidden from the login",
                 "GRANT PROCESS ON *.* to the login",
             )
-        return f"{what} would break a running link at its next reconnect: {danger}", _REFUSED_HINTS.get(
-            step.action, _OTHER_NAME
-        )
+        return f"{what} would break a running link at its next reconnect: {danger}", _REFUSED_HINTS.get(action, _OTHER_NAME)
     return None

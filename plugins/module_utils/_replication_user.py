@@ -128,6 +128,7 @@ def _run(context: Context) -> dict[str, t.Any]:
         require_tls=options["require_tls"],
         plugin=options["plugin"],
         present=options["state"] == "present",
+        relink=options["relink"],
     )
     validate(desired)
     source = context.source
@@ -166,6 +167,7 @@ ACCOUNT_OPTIONS: dict[str, t.Any] = {
     "host": {"type": "str", "default": "%"},
     "require_tls": {"type": "bool", "default": False},
     "plugin": {"type": "str", "choices": [AUTO, NATIVE, CACHING_SHA2], "default": AUTO},
+    "relink": {"type": "bool", "default": False},
 }
 
 CAPABILITY = Capability(

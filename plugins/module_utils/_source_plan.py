@@ -75,6 +75,7 @@ def plan_source(source: Server, options: dict[str, t.Any]) -> dict[str, t.Any]:
         password=options["replication_password"],
         require_tls=options["require_tls"],
         plugin=options["replication_plugin"],
+        relink=options["relink"],
     )
     validate_binlog(wanted)
     log, log_blocks = _binlog_part(source, wanted)
@@ -124,6 +125,7 @@ SOURCE_PLAN_OPTIONS: dict[str, t.Any] = {
     "replication_host": ACCOUNT_OPTIONS["host"],
     "require_tls": ACCOUNT_OPTIONS["require_tls"],
     "replication_plugin": ACCOUNT_OPTIONS["plugin"],
+    "relink": ACCOUNT_OPTIONS["relink"],
 }
 
 CAPABILITY = Capability(name="source_plan", options={**SOURCE_PLAN_OPTIONS, **PLAN_OPTION}, run=_run, side="source")

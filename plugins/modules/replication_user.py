@@ -47,6 +47,12 @@ options:
     type: str
     choices: [auto, mysql_native_password, caching_sha2_password]
     default: auto
+  relink:
+    description:
+      - Every link of an attached replica is made again afterwards, so its password, plugin and demand of TLS may change under it.
+      - Without it such a change is refused, since the replica could not log in again at its next reconnect.
+    type: bool
+    default: false
   state:
     description:
       - Whether the account should exist.

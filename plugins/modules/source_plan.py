@@ -55,6 +55,10 @@ options:
     type: str
     choices: [auto, mysql_native_password, caching_sha2_password]
     default: auto
+  relink:
+    description: Every link is to be made again, so what O(replication_user) is logged in to with may change under a replica that is attached.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - datain.azure_mysql._login
   - datain.azure_mysql._plan

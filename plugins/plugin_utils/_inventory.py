@@ -89,6 +89,7 @@ def source_options(inventory: Inventory, name: str) -> dict[str, t.Any]:
         "replication_user": inventory.value(name, "replication_user"),
         "replication_password": inventory.value(name, "replication_password"),
         "replication_host": inventory.value(name, "replication_host", "%"),
+        "relink": inventory.value(name, "relink", False),
         **_source_demands(inventory, name),
     }
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The datain.azure_mysql contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A password is rotated by a second account: every replica moves to it, and only then the old one goes.
+"""A password is rotated by a second account: every replica moves to it, and only then the old one goes. In place once that is asked for.
 
 That a rotation may be cut off at any statement is proved by tests/cuts.
 """
@@ -20,6 +20,7 @@ from cuts.workshop import workshop
 # How many replicas the source has.
 FLAVOURS = {"mysql": 2, "mariadb": 5}
 both = pytest.mark.parametrize("pair", FLAVOURS, indirect=True)
+RELINK = ("--extra-vars", "datain_relink=true")
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +138,59 @@ def test_the_account_in_use_cannot_be_the_one_that_goes(pair):
     run = play(pair.home, inventory, playbook=ROTATE)
     assert run.status != 0 and "datain_retired_users" in run.text
     assert pair.user in accounts(pair)
+
+
+def follows_after_a_new_login(pair):
+    """Whether every replica follows once its receiver had to log in again."""
+    for server in pair.replicas:
+        server.sql("CALL mysql.az_replication_stop; CALL mysql.az_replication_start")
+    pair.source.sql("INSERT INTO shop.journal VALUES (4, 'in place')")
+    for server in pair.replicas:
+        assert pair.catch_up(server) is None
+        assert pair.rows(server) == pair.rows(pair.source)
+    return True
+
+
+@both
+def test_the_password_in_place_once_it_is_asked_for(pair):
+    inventory = pair.write_inventory(source={"datain_replication_password": "Rotated-4711"})
+    refused = play(pair.home, inventory)
+    assert refused.status != 0 and "datain_relink=true" in refused.text, refused.text
+    planned = play(pair.home, inventory, "--check", "--diff", *RELINK)
+    assert planned.status == 0 and planned.recap["shop"]["changed"] == 1 and "differs" in planned.text, planned.text
+    assert "Rotated-4711" not in planned.text
+    assert pair.source.login_works(pair.user, pair.password) and not pair.source.login_works(pair.user, "Rotated-4711")
+    run = play(pair.home, inventory, *RELINK)
+    assert run.status == 0 and "Rotated-4711" not in run.text, run.text
+    assert pair.source.login_works(pair.user, "Rotated-4711") and not pair.source.login_works(pair.user, pair.password)
+    assert follows_after_a_new_login(pair)
+    again = play(pair.home, inventory)
+    assert again.status == 0 and again.changed == 0, again.text
+
+
+def test_a_change_in_place_that_reached_the_source_only_is_finished_by_the_next_run(pair):
+    """As if the run had been cut off between the two."""
+    inventory = pair.write_inventory(source={"datain_replication_password": "Rotated-4711"})
+    assert play(pair.home, inventory, "--limit", "shop", *RELINK).status == 0
+    assert pair.source.login_works(pair.user, "Rotated-4711")
+    assert follow_by(pair) == [(pair.user, "Yes", "Yes")] * len(pair.replicas), "the sessions outlive the change"
+    assert play(pair.home, inventory).status == 0
+    assert follows_after_a_new_login(pair)
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_tls_is_demanded_in_place_once_it_is_asked_for(shop, flavour):
+    pair = shop.pair(flavour)
+    assert play(pair.home, pair.write_inventory(source={"datain_link_ca": ""})).status == 0
+    assert pair.replica.status()["Master_SSL_Allowed"] == "No"
+    inventory = pair.write_inventory()
+    refused = play(pair.home, inventory)
+    assert refused.status != 0 and "datain_relink=true" in refused.text, refused.text
+    assert pair.replica.status()["Master_SSL_Allowed"] == "No" and follow_by(pair) == [(pair.user, "Yes", "Yes")]
+    run = play(pair.home, inventory, *RELINK)
+    assert run.status == 0, run.text
+    assert pair.replica.status()["Master_SSL_Allowed"] == "Yes"
+    assert pair.source.value(f"SELECT ssl_type FROM mysql.user WHERE user = '{pair.user}'") == "ANY"
+    assert follows_after_a_new_login(pair)
+    again = play(pair.home, inventory)
+    assert again.status == 0 and again.changed == 0, again.text

@@ -154,6 +154,23 @@ def test_a_running_link_is_never_broken(account, desired, tls, refused):
     assert plan.before["attached"] == ["10.0.0.1"]
 
 
+@pytest.mark.parametrize(
+    ("account", "desired", "expected"),
+    [(native("other"), DESIRED, ["set_password"]), (native(), TLS, ["require_tls"]), (native("other"), TLS, ["set_password", "require_tls"])],
+)
+def test_where_every_link_is_made_again_its_account_may_change(account, desired, expected):
+    at_hand = state(account, attached=(SESSION,), replicas=1, all_seen=True)
+    plan = module.plan_account(at_hand, replace(desired, relink=True))
+    assert plan.refusal is None and actions(plan) == expected
+    assert "account.relink" in [finding.rule for finding in plan.findings]
+    assert module.plan_account(at_hand, replace(desired, relink=True, present=False)).refusal
+
+
+def test_where_links_are_made_again_and_nothing_endangers_them_nothing_is_said():
+    plan = module.plan_account(state(native(locked=True), attached=(SESSION,), replicas=1, all_seen=True), replace(DESIRED, relink=True))
+    assert actions(plan) == ["unlock_account"] and "account.relink" not in [finding.rule for finding in plan.findings]
+
+
 def test_who_cannot_see_the_sessions_changes_no_login():
     plan = module.plan_account(state(native("other"), all_seen=False), DESIRED)
     assert "hidden" in plan.refusal and "PROCESS" in plan.hint
