@@ -19,6 +19,7 @@ from ._clients import Client, Process, Tools, complaint, credentials, dump_argum
 from ._connection import Login
 from ._dump_stream import DumpFilter, DumpFormatError
 from ._errors import LockHeld, StatementError, ToolError
+from ._seed_lock import LockWatch
 from ._server import Server
 from ._state import SEED_LOCK
 
@@ -221,6 +222,7 @@ def copy_schemas(
     :param watch: called at the start and every WATCH_EVERY seconds; what it raises ends the copy
     :raises ToolError: a client failed, or the dump was not whole
     :raises LockHeld: a load client of an earlier run is still at work on the replica
+    :raises Timeout: the dump waited too long for its lock on the source
     """
     with ExitStack() as stack:
         pipe = _Pipe(stack, source, replica, tools)
@@ -235,9 +237,11 @@ def copy_schemas(
         stack.callback(pipe.dump.kill)
         stack.callback(pipe.loader.kill)
         rhythm = _Rhythm(copy, progress, watch)
+        lock = LockWatch(source, pipe.dump.pid, copy.filter)
         while pump.is_alive() and pipe.loader.poll() is None:
             pump.join(0.2)
             rhythm.beat()
+            lock.beat()
         _check_dump(pipe, copy, source, replica, tools, pump)
         pipe.farewell()
         while pipe.loader.poll() is None:

@@ -38,6 +38,16 @@ def without_credentials(text: str) -> str:
     return _CREDENTIAL.sub(rf"\1'{MASK}'", text)
 
 
+# A text, or a number that stands by itself. The last text may have lost its end.
+_VALUE = re.compile(r"""(?s)'(?:[^'\\]|\\.|'')*(?:'|$)|"(?:[^"\\]|\\.|"")*(?:"|$)|(?<![\w`$])\d[\w.]*""")
+
+
+def without_values(statement: str, longest: int = 120) -> str:
+    """Return the beginning of a statement without the values in it, on one line: somebody else's may hold anything."""
+    text = " ".join(_VALUE.sub("?", statement).split())
+    return text if len(text) <= longest else text[:longest] + "…"
+
+
 def _forms(secret: str) -> t.Iterator[str]:
     """Yield the shapes in which a secret turns up in texts: plain, escaped for SQL, JSON, Python and shell, and hex."""
     yield secret

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _seed, _seed_load
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _seed, _seed_load, _seed_lock
 
 LAB = Path(__file__).parents[1] / "lab"
 NASTY = (Path(__file__).parents[1] / "unit" / "dumps" / "source.sql").read_text()
@@ -577,3 +577,83 @@ def test_a_right_is_missing_on_the_replica(pair):
     assert result["failed"] and result["error"]["code"] == 1142
     assert "load the copy" in result["msg"] and "Remedy" in result["msg"]
     assert pair.record()["phase"] == "loading"
+
+
+class Session:
+    """A statement of somebody else's that runs meanwhile."""
+
+    def __init__(self, server, text):
+        self._process = subprocess.Popen([*server.state["client"], "-e", text], env=server.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    @property
+    def ended(self):
+        return self._process.poll() is not None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self._process.kill()
+        self._process.communicate()
+
+
+def until(reached, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+LOCKED = SMALL + "".join(f"CREATE TABLE shop.{name} (id INT PRIMARY KEY); INSERT INTO shop.{name} VALUES (1);" for name in ("busy", "apart"))
+NO_TLS = {"login_tls": "disabled", "source": {"login_tls": "disabled"}}
+
+
+@pytest.mark.parametrize(("server", "options"), [("mysql-8.0.33", {}), ("mysql-5.7", NO_TLS), ("mysql-5.6", NO_TLS)])
+def test_a_lock_that_is_not_to_be_had(lab, perform, monkeypatch, server, options):
+    monkeypatch.setattr(_seed_lock, "PATIENCE", 8.0)
+    short, service = server.replace(".", ""), "mysql_flexible_server" if server == "mysql-8.0.33" else "mysql_single_server"
+    pair = Pair(lab(f"lock-{short}-source", server), lab(f"lock-{short}-replica", server, "--service", service), perform)
+    source = pair.source
+    source.sql(LOCKED)
+
+    def runs(text):
+        return source.value(f"SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE '{text}' AND INFO NOT LIKE '%PROCESSLIST%'")
+
+    # The client looks first whether all tables are free. What begins after that meets the lock itself, which stops all writers.
+    with Session(source, "SELECT SLEEP(3) FROM shop.orders WHERE id = 1"):
+        until(lambda: runs("SELECT SLEEP(3)%"), "the first statement")
+        running = Running(pair, **options)
+        until(lambda: runs("FLUSH%LOCAL%"), "the client does not look")
+        with Session(source, "SELECT 'kanari', SLEEP(60) FROM shop.busy"):
+            until(lambda: runs("FLUSH TABLES WITH READ LOCK"), "the client does not lock")
+            with Session(source, "INSERT INTO shop.apart VALUES (2)") as writer:
+                time.sleep(0.5)
+                assert not writer.ended, "nothing is locked: the test proves nothing"
+                until(lambda: writer.ended, "the writer waits for ever")
+            result = running.end()
+            blocking = runs("SELECT%SLEEP(60)%")
+            assert blocking, "the writer has waited for the statement and not for us"
+            assert source.value("SELECT COUNT(*) FROM shop.apart") == "2"
+            assert not runs("FLUSH%")
+            wait_for_no_clients()
+            assert result["failed"] and result["error"]["kind"] == "timeout", result
+            assert f"session {blocking} of root" in result["msg"] and "SELECT ?, SLEEP(?) FROM shop.busy" in result["msg"]
+            assert f"KILL {blocking};" in result["hint"] and "kanari" not in repr(result)
+            assert pair.record()["phase"] == "loading"
+            source.sql(f"KILL {blocking}")
+    result = pair.seed(**options)
+    assert result.get("changed"), result
+    same_rows(pair, "shop.orders", "shop.busy", "shop.apart")
+    for each in (source, pair.replica):
+        each.reset()
+
+
+def test_mariadb_copies_without_a_lock(lab, perform):
+    pair = _pair(lab, perform, "mariadb", "seed")
+    pair.source.sql(LOCKED)
+    with Session(pair.source, "SELECT SLEEP(60) FROM shop.busy") as reader:
+        result = pair.seed()
+        assert result.get("changed") and not reader.ended, result
+    pair.alike("shop")
+    for each in (pair.source, pair.replica):
+        each.reset()

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils._sql import MASK, Redactor, quote_account, quote_identifier
+from ansible_collections.datain.azure_mysql.plugins.module_utils._sql import MASK, Redactor, quote_account, quote_identifier, without_values
 
 SECRET = "p'a\"ss\\wört%_$x"
 
@@ -53,3 +53,15 @@ def test_nested_values_are_masked_and_keys_stay() -> None:
 
 def test_no_secret_and_too_short_a_secret_mask_nothing() -> None:
     assert Redactor([None, "", "abc"]).text("abc") == "abc"
+
+
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("UPDATE t1 SET a = 'it''s', b=\"x\\\"y\" WHERE\n\t id IN (1, 2.5e3, 0xFF)", "UPDATE t1 SET a = ?, b=? WHERE id IN (?, ?, ?)"),
+        ("SET PASSWORD = 'cut o", "SET PASSWORD = ?"),
+        ("SELECT " + "a, " * 100, "SELECT " + "a, " * 37 + "a,…"),
+    ],
+)
+def test_a_statement_without_its_values(statement: str, left: str) -> None:
+    assert without_values(statement) == left
