@@ -220,7 +220,11 @@ def _seen_whole(value: Maybe, grants: Maybe, rights: tuple[tuple[str, ...], ...]
     """Return a fact only if the login sees all of it: information_schema leaves out, without a word, what one has no right on."""
     if isinstance(value, Unread) or isinstance(grants, Unread):
         return value
-    missing = [right[0] for right in rights if not (all(grants.has_in(schema, *right) for schema in schemas) if schemas else grants.has(*right))]
+    missing = [
+        right[0]
+        for right in rights
+        if not (all(grants.has_in(schema, *right) for schema in schemas) if schemas else grants.has(*right) and not grants.withheld((), *right))
+    ]
     if not missing:
         return value
     what = ", ".join(missing)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ._binlog_plan import BinlogState, DesiredBinlog, outcomes
 from ._facts import Facts, Side
+from ._procedures import BY_GTID, BY_POSITION, REMOVE, START, STOP
 from ._rule import (
     ERROR,
     HOW_TO,
@@ -26,6 +27,7 @@ from ._rule import (
     not_applicable,
 )
 from ._rules_binlog import is_azure
+from ._sql import quote_identifier
 
 
 def _rights(side: str, *wanted: tuple[str, ...], only_if: t.Callable[[Facts], str | None] = lambda facts: None) -> t.Callable[[Facts], Outcome]:
@@ -35,7 +37,7 @@ def _rights(side: str, *wanted: tuple[str, ...], only_if: t.Callable[[Facts], st
         why_not = only_if(facts)
         if why_not:
             return not_applicable(why_not)
-        return missing_rights(getattr(facts, side), wanted)
+        return missing_rights(getattr(facts, side), wanted, facts.desired.schemas)
 
     return evaluate
 
@@ -43,15 +45,31 @@ def _rights(side: str, *wanted: tuple[str, ...], only_if: t.Callable[[Facts], st
 def _dump(facts: Facts) -> Outcome:
     # What MySQL's client writes coordinates under is the lock of all tables.
     lock = ("LOCK TABLES", "RELOAD") if facts.source.is_mariadb else ("RELOAD", "FLUSH_TABLES")
-    return _rights("source", *_DUMP, lock, only_if=lambda facts: facts.why_nothing_is_loaded)(facts)
+    outcome = _rights("source", *_DUMP, lock, only_if=lambda facts: facts.why_nothing_is_loaded)(facts)
+    basedir = facts.source.value("basedir")
+    if outcome.status == PASSED and not facts.source.is_mariadb and basedir.startswith(_AMAZON):
+        return failed(
+            f"basedir = {basedir}",
+            severity=WARNING,
+            summary="The source is a server of Amazon RDS, which takes FLUSH TABLES WITH READ LOCK from nobody (1045): a dump has no coordinates",
+            remedy="datain_seed: external, with datain_link_coordinates of a copy that was made from a stopped read replica or a snapshot",
+        )
+    return outcome
 
 
-def missing_rights(server: Side, wanted: t.Iterable[tuple[str, ...]]) -> Outcome:
+# Where the programs of every server of Amazon RDS and Aurora are.
+_AMAZON = "/rdsdbbin/"
+
+
+def missing_rights(server: Side, wanted: t.Iterable[tuple[str, ...]], schemas: t.Sequence[str] = ()) -> Outcome:
+    """Judge rights that must be held everywhere, where MySQL's partial revokes take nothing away in the schemas that count."""
     wanted = tuple(wanted)
-    lacking = [right[0] for right in wanted if not server.grants.has(*right)]
+    withheld = {right[0]: server.grants.withheld(schemas, *right) for right in wanted}
+    lacking = [right[0] for right in wanted if not server.grants.has(*right) or withheld[right[0]]]
+    told = [f"{name} on {', '.join(map(quote_identifier, withheld[name]))}" if withheld[name] else name for name in lacking]
     return check(
         not lacking,
-        f"missing: {', '.join(lacking)}" if lacking else "all there",
+        f"missing: {', '.join(told)}" if lacking else "all there",
         required=", ".join(" or ".join(right) for right in wanted),
         words={"rights": ", ".join(lacking)},
         **listed(lacking),
@@ -89,7 +107,10 @@ def _replica_monitor(facts: Facts) -> Outcome:
 
 
 def _replica_execute(facts: Facts) -> Outcome:
-    return check(facts.replica.grants.has_in("mysql", "EXECUTE"), required="EXECUTE ON mysql.*")
+    procedures = facts.replica.procedures
+    wanted = (START, STOP, REMOVE, BY_GTID if facts.method == "gtid" else BY_POSITION)
+    closed = [procedures.full_name(name) for name in wanted if not facts.replica.grants.may_call(*procedures.full_name(name).split("."))]
+    return check(not closed, required="EXECUTE ON mysql.*, or on each of these procedures", **listed(closed))
 
 
 _DUMP: tuple[tuple[str, ...], ...] = (("SELECT",), ("SHOW VIEW",), ("TRIGGER",), ("EVENT",))
@@ -166,7 +187,7 @@ RULES: tuple[Rule, ...] = (
         "The managed server's administrator may call the service's procedures",
         LIMITATIONS,
         _replica_execute,
-        needs=("replica.grants",),
+        needs=("replica.grants", "replica.procedures", "replica.channels"),
         remedy="log in as the administrator that was created with the server",
     ),
     Rule(

@@ -230,7 +230,7 @@ REGISTRY: tuple[Break, ...] = (
     ),
     *(
         Break(f"rights.{name}", replica=f"{LITTLE}; GRANT {right} ON *.* TO little@'%'", back=GONE, options=login("replica", **AS_LITTLE))
-        for name, right in (("replica_status", "SELECT"), ("replica_execute", "SELECT"), ("replica_load", "REPLICATION CLIENT"))
+        for name, right in (("replica_status", "SELECT"), ("replica_execute", "REPLICATION CLIENT"), ("replica_load", "REPLICATION CLIENT"))
     ),
     # The log
     Break("binlog.enabled", options=other("source", "old")),
@@ -768,6 +768,31 @@ def test_functions_that_the_replica_would_refuse(fresh):
     assert (found["status"], found["severity"]) == ("failed", "error")
     fresh.replica.sql("SET GLOBAL log_bin_trust_function_creators=ON")
     assert status(fresh.ask(), "variables.log_bin_trust_function_creators") == ["passed"]
+
+
+@either
+def test_procedures_that_may_be_called_one_by_one(bench):
+    wanted = ["change_master", "change_master_with_gtid", "start", "stop", "remove_master"]
+    grants = "; ".join(f"GRANT EXECUTE ON PROCEDURE mysql.az_replication_{name} TO little@'%'" for name in wanted)
+    monitor = "REPLICATION CLIENT" if bench.flavour == "mysql" else "SLAVE MONITOR"
+    with changed(bench.replica, f"{LITTLE}; GRANT {monitor} ON *.* TO little@'%'; {grants}", GONE):
+        login = bench.replica.login(**AS_LITTLE)
+        assert status(bench.ask(login=login), "rights.replica_execute", "replica.procedures") == ["passed", "passed"]
+        bench.replica.sql("REVOKE EXECUTE ON PROCEDURE mysql.az_replication_stop FROM little@'%'")
+        found = bench.ask(login=login)["rights.replica_execute"]
+    assert (found["status"], found["objects"]) == ("failed", ["mysql.az_replication_stop"])
+
+
+@mysql
+def test_a_right_that_is_taken_away_in_one_schema(bench):
+    rights = "SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, PROCESS, SHOW DATABASES, REPLICATION CLIENT"
+    make = f"SET GLOBAL partial_revokes=ON; CREATE DATABASE pay; {LITTLE}; GRANT {rights} ON *.* TO little@'%'; REVOKE SELECT ON pay.* FROM little@'%'"
+    with changed(bench.source, make, f"{GONE}; DROP DATABASE pay; SET GLOBAL partial_revokes=OFF"):
+        login = bench.source.login(**AS_LITTLE)
+        findings = bench.ask(source=login)
+        assert findings["rights.source_dump"]["seen"] == "missing: SELECT on `pay`"
+        assert status(findings, "rights.source_dump", "schema.engines") == ["failed", "unknown"]
+        assert status(bench.ask(source=login, schemas=["shop"]), "rights.source_dump", "schema.engines") == ["passed", "passed"]
 
 
 @mysql

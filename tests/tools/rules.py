@@ -139,7 +139,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ("local_infile on the replica", "no seed of ours uses LOAD DATA"),
         ("Dates of zero, old temporal columns", "a dump switches the mode off for its session and writes columns anew"),
         ("More partitions than a table may have", "the limit, 8192, is the same on all of these versions, so no source has a table beyond it"),
-        ("partial_revokes", "accounts are not replicated; account_sync says what it cannot carry over"),
+        ("partial_revokes of the logins; those of other accounts are account_sync's", ("rights.source_dump", "rights.replica_load")),
         ("The replication account exists with its rights", "the source's play makes it, and reports what is in its way"),
         ("Versions of the dump clients", "the seed refuses those that do not fit, where they run"),
     ),

@@ -43,7 +43,10 @@ GRANTS = (
     "GRANT `reader`@`%` TO `a`@`%`",
     "GRANT PROXY ON ''@'' TO 'root'@'localhost' WITH GRANT OPTION",
     "REVOKE SELECT ON `mysql`.* FROM `a`@`%`",
-    "GRANT EXECUTE ON PROCEDURE `mysql`.`p` TO `a`@`%`",
+    "REVOKE INSERT, EVENT ON `pay`.* FROM `a`@`%`",
+    "GRANT EXECUTE ON PROCEDURE `mysql`.`P1` TO `a`@`%`",
+    "GRANT ALTER ROUTINE ON PROCEDURE `mysql`.`p2` TO `a`@`%`",
+    "GRANT EXECUTE ON FUNCTION `mysql`.`p3` TO `a`@`%`",
 )
 
 
@@ -57,6 +60,15 @@ def test_grants():
     assert grants.has_in("we`ird and more ON x", "EVENT")
     assert not grants.has_in("shop", "DELETE"), "a right on one table is none on the schema"
     assert grants.has_in("shop", "SELECT") and not grants.has_in("mysql", "SELECT"), "a partial revoke counts"
+    assert grants.has_in("pay", "SELECT") and not grants.has_in("pay", "INSERT")
+    assert [grants.may_call("mysql", name) for name in ("p1", "p2", "p3")] == [True, False, False]
+
+
+def test_what_is_taken_away_in_one_schema():
+    grants = parse_grants(["GRANT SELECT, EVENT ON *.* TO `a`@`%`", "REVOKE SELECT ON `pay`.* FROM `a`@`%`", "REVOKE SELECT ON `mysql`.* FROM `a`@`%`"])
+    assert grants.withheld((), "SELECT") == ["pay"], "the server's own schemas are not replicated"
+    assert grants.withheld(("shop",), "SELECT") == grants.withheld((), "EVENT") == []
+    assert grants.withheld(("shop", "pay"), "SELECT") == ["pay"]
 
 
 @pytest.mark.parametrize(
@@ -220,13 +232,16 @@ def test_a_missing_right_makes_facts_unknown_and_no_others():
         ("GRANT ALL PRIVILEGES ON *.* TO `a`@`%`", (), True),
         ("GRANT SELECT ON *.* TO `a`@`%`", (), True),
         ("GRANT USAGE ON *.* TO `a`@`%`", (), False),
+        (("GRANT SELECT ON *.* TO `a`@`%`", "REVOKE SELECT ON `pay`.* FROM `a`@`%`"), (), False),
+        (("GRANT SELECT ON *.* TO `a`@`%`", "REVOKE SELECT ON `pay`.* FROM `a`@`%`"), ("shop",), True),
         ("GRANT SELECT ON `shop`.* TO `a`@`%`", (), False),
         ("GRANT SELECT ON `shop`.* TO `a`@`%`", ("shop",), True),
         ("GRANT SELECT ON `shop`.* TO `a`@`%`", ("shop", "other"), False),
     ],
 )
 def test_what_the_server_hides_without_a_word_is_unknown(grants, schemas, seen):
-    facts = read_facts(server("source", ("SHOW GRANTS", [{"g": grants}])), server("replica"), desired(schemas=schemas))
+    lines = [{"g": line} for line in ([grants] if isinstance(grants, str) else grants)]
+    facts = read_facts(server("source", ("SHOW GRANTS", lines)), server("replica"), desired(schemas=schemas))
     assert isinstance(facts.source.tables, Unread) is not seen
 
 

@@ -257,6 +257,7 @@ def alike(name: str, other: str, *more: dict[str, Any]) -> list[Case]:
 
 OFF_TRUST = {"log_bin_trust_function_creators": "OFF"}
 NO_SUPER = rights("SELECT", "EXECUTE")
+CALLABLE = frozenset(("mysql", f"az_replication_{name}") for name in ("change_master", "start", "stop", "remove_master"))
 
 
 def ends(*day: int) -> dict[str, Any]:
@@ -468,6 +469,18 @@ CASES: tuple[Case, ...] = (
         {"s": {"grants": rights("SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "RELOAD")}},
         objects=("EVENT",),
     ),
+    Case(
+        "rights.source_dump",
+        {"s": {"grants": replace(EVERYTHING, revoked=(("pay", frozenset({"SELECT"})),))}},
+        {"s": {"grants": replace(EVERYTHING, revoked=(("pay", frozenset({"SELECT"})),))}, "d": {"schemas": ("shop",)}},
+        severity="error",
+    ),
+    Case(
+        "rights.source_dump",
+        {"source": {"basedir": "/rdsdbbin/mysql-8.0.33.R2/"}},
+        {"source": {"basedir": "/rdsdbbin/mariadb-10.11.5/"}, "service": "mariadb_server"},
+        severity="warning",
+    ),
     Case("rights.replica_status", {"r": {"grants": rights("SELECT")}}, {"r": {"grants": rights("REPLICATION CLIENT")}}),
     Case(
         "rights.replica_status",
@@ -475,6 +488,17 @@ CASES: tuple[Case, ...] = (
         {"service": "mariadb_server", "r": {"grants": rights("SLAVE MONITOR")}},
     ),
     Case("rights.replica_execute", {"r": {"grants": rights("SELECT")}}, {"r": {"grants": Grants(schemas=(("mysql", frozenset({"EXECUTE"})),))}}),
+    Case(
+        "rights.replica_execute",
+        {"r": {"grants": Grants(callable=CALLABLE - {("mysql", "az_replication_stop")})}, "d": {"method": "position"}},
+        {"r": {"grants": Grants(callable=CALLABLE)}, "d": {"method": "position"}},
+        objects=("mysql.az_replication_stop",),
+    ),
+    Case(
+        "rights.replica_execute",
+        {"r": {"grants": Grants(callable=CALLABLE)}, "d": {"method": "gtid"}},
+        {"r": {"grants": Grants(callable=CALLABLE | {("mysql", "az_replication_change_master_with_gtid")})}, "d": {"method": "gtid"}},
+    ),
     Case("rights.replica_load", {"r": {"grants": rights("SELECT", "INSERT")}}),
     Case("replica.relay_log_recovery", {"replica": {"relay_log_recovery": "OFF"}}),
     Case("replica.procedures", {"r": {"procedures": Procedures({})}}),
