@@ -55,6 +55,7 @@ class Dialect:
     :param reserved_words: words that were free once and now need quotes as names
     :param table_options: information_schema tells the options of tables without opening each of them
     :param table_files: the rest of a SELECT of the files of all tables
+    :param constraint_names: the rest of a SELECT of all foreign keys, as schema/name, where the server itself makes names beyond its limit
     :param strict_keys: foreign keys refer to unique keys only, and no partition is by the beginning of a column
     :param removed_modes: words of sql_mode that were known once and now are refused
     :param account_tables: where accounts and all that belongs to them are kept, each with what reads it whole
@@ -102,6 +103,7 @@ class Dialect:
     removed_modes: frozenset[str] = frozenset()
     table_options: bool = True
     table_files: str = "PATH AS path FROM information_schema.INNODB_SYS_DATAFILES"
+    constraint_names: str | None = None
     strict_keys: bool = False
     account_tables: tuple[tuple[str, str], ...] = ()
     account_parts: frozenset[str] = frozenset()
@@ -116,7 +118,7 @@ class Dialect:
     gtid_sets: tuple[str, ...] = ("gtid_executed", "gtid_purged")
 
 
-# What each release reserved in addition; the lists grow only.
+# What each release reserved in addition.
 _WORDS_57 = frozenset(("generated", "optimizer_costs", "stored", "virtual"))
 _WORDS_80 = _WORDS_57 | frozenset(
     (
@@ -156,6 +158,7 @@ _MYSQL = Dialect(
     reserved_words=_WORDS_57,
     account_tables=_USERS,
     account_parts=_PARTS_57,
+    constraint_names="ID AS id FROM information_schema.INNODB_SYS_FOREIGN",
     held_password="SELECT SHA2(CONCAT(%s, User_password), 256) FROM mysql.slave_master_info",
     password_age=_PASSWORD_AGE.format(another="0"),
 )
@@ -183,8 +186,9 @@ _MYSQL_80 = replace(
     variables_right="SYSTEM_VARIABLES_ADMIN",
     filters="FILTER_RULE AS filter FROM performance_schema.replication_applier_global_filters"
     " WHERE FILTER_NAME = 'REPLICATE_WILD_IGNORE_TABLE'",
-    reserved_words=_WORDS_80,
+    reserved_words=_WORDS_80 | {"persist", "persist_only"},
     removed_modes=_MODES_80,
+    constraint_names=None,
     table_files="PATH AS path FROM information_schema.INNODB_DATAFILES",
     account_tables=_USERS + _ROLES_80,
     account_parts=_PARTS_57 | {"reuse"},
@@ -194,8 +198,9 @@ _MYSQL_80 = replace(
 _MYSQL_8014 = replace(
     _MYSQL_80, password_age=_PASSWORD_AGE.format(another="JSON_EXTRACT(User_attributes, '$.additional_password') IS NOT NULL")
 )
+_MYSQL_8016 = replace(_MYSQL_8014, reserved_words=_WORDS_80)
 _MYSQL_8022 = replace(
-    _MYSQL_8014,
+    _MYSQL_8016,
     channels="SHOW REPLICA STATUS",
     attached="SHOW REPLICAS",
     # Each of these came in its own release between 8.0.13 and 8.0.21.
@@ -216,10 +221,12 @@ _MYSQL_84 = replace(
     native_optional=True,
     dump_clients=(_BINARY_LOG_STATUS, _LAST),
     event_off="DISABLE ON REPLICA",
-    reserved_words=_MYSQL_82.reserved_words | {"qualify", "tablesample"},
+    # The last two were never meant to be, and are names again in 9.7.
+    reserved_words=_MYSQL_82.reserved_words | {"qualify", "tablesample", "manual", "parallel"},
     strict_keys=True,
 )
 _MYSQL_90 = replace(_MYSQL_84, reserved_words=_MYSQL_84.reserved_words | {"external", "library"})
+_MYSQL_97 = replace(_MYSQL_90, reserved_words=_MYSQL_90.reserved_words - {"manual", "parallel"})
 _MARIADB = Dialect(
     prepared=None,
     variables="information_schema.GLOBAL_VARIABLES",
@@ -268,6 +275,7 @@ _MARIADB_1010 = replace(
 # Highest first; the first whose version is not above the server's is the server's.
 _TABLE: dict[str, tuple[tuple[Version, Dialect], ...]] = {
     MYSQL: (
+        ((9, 7, 0), _MYSQL_97),
         ((9, 0, 0), _MYSQL_90),
         ((8, 4, 0), _MYSQL_84),
         ((8, 2, 0), _MYSQL_82),
@@ -275,6 +283,7 @@ _TABLE: dict[str, tuple[tuple[Version, Dialect], ...]] = {
         ((8, 0, 30), _MYSQL_8030),
         ((8, 0, 26), _MYSQL_8026),
         ((8, 0, 22), _MYSQL_8022),
+        ((8, 0, 16), _MYSQL_8016),
         ((8, 0, 14), _MYSQL_8014),
         ((8, 0, 1), _MYSQL_80),
         ((5, 7, 0), _MYSQL),

@@ -87,23 +87,24 @@ class Named:
     first: tuple[tuple[str, str], ...] = ()
 
 
-# Of a table: it is partitioned; it is stored compressed; it, or a column of it, is named by a word that the replica's version
+# Of a table: it is partitioned; it is stored compressed, or encrypted; it, or a column of it, is named by a word that the replica's version
 # reserves; a column has a collation that the replica lacks, counts by itself, or has the name of an
 # invisible primary key; its rows may be longer than a strict server takes.
 TRAITS = (
     PARTITIONED,
     COMPRESSED,
+    ENCRYPTED,
     RESERVED,
     STRANGE_COLLATION,
     AUTO_INCREMENT,
     ROW_ID,
     WIDE,
-) = ("partitioned", "compressed", "reserved", "collation", "auto_increment", "my_row_id", "wide")
+) = ("partitioned", "compressed", "encrypted", "reserved", "collation", "auto_increment", "my_row_id", "wide")
 
 
 # What tables have that other servers refuse: a file elsewhere than in their schema's folder; partitions by the beginning of a
-# column; a foreign key to what is not unique.
-FILE, PREFIX, REFERENCE = "file", "prefix", "reference"
+# column; a foreign key to what is not unique; a foreign key with a name beyond the limit.
+FILE, PREFIX, REFERENCE, LONG_NAME = "file", "prefix", "reference", "long name"
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ class Side:
     :param refused: tables by what they have that other servers refuse; of those with a file elsewhere, the files
     :param rds_hours: how long Amazon RDS keeps the log, which no variable says, 0 for no longer than it must; None on all other servers
     :param oldest_gtids: where the log of a MariaDB source begins, or None where nothing depends on it
+    :param in_mysql: what users have made in the schema mysql, with its kind in the schema's place
     :param attached: the replicas that receive right now
     :param registered: who the replicas are that receive right now, as they told it
     :param longest_statement: seconds that the longest of the running statements has been running
@@ -238,6 +240,7 @@ class Side:
     tables: Maybe = NOT_READ
     objects: Maybe = NOT_READ
     refused: Maybe = NOT_READ
+    in_mysql: Maybe = NOT_READ
     attached: Maybe = NOT_READ
     registered: Maybe = NOT_READ
     longest_statement: Maybe = NOT_READ

@@ -14,7 +14,7 @@ from dataclasses import replace
 from ._certificates import Presented, fingerprints, read_certificates
 from ._connection import Connection
 from ._errors import CertificateError, ConnectError, ConnectionLost, DatainError, Refused, StatementError
-from ._facts import NOT_READ, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Side, Unread
+from ._facts import NOT_READ, SHOWN, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Named, Side, Unread
 from ._facts_tables import Reader, Wanted, exact, read_enabled_events, read_objects, read_refused, read_tables, scope
 from ._grants import parse_grants
 from ._link_proofs import oldest_gtids
@@ -84,9 +84,36 @@ def _data(reader: Reader) -> dict[str, int]:
     return {row["name"]: int(row["tables"]) for row in rows if not is_system_schema(row["name"])}
 
 
+_ACCOUNT = ("User", "Host", "ssl_type", "plugin")
+_ACCOUNTS = ", ".join(f"{exact(column)} AS {name}" for column, name in zip(_ACCOUNT, ("name", "host", "tls", "plugin")))
+# What users make in the schema mysql. Procedures of platforms, and the two that MariaDB brings along, are nobody's.
+_BESIDE = "".join(
+    f" UNION ALL SELECT {exact(name)}, '', '', '', {kind} FROM {rest}"
+    for kind, name, rest in (
+        ("'function of a library'", "name", "mysql.func"),
+        ("'server'", "Server_name", "mysql.servers"),
+        (
+            "LOWER(ROUTINE_TYPE)",
+            "ROUTINE_NAME",
+            "information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'mysql' AND NOT LOWER(ROUTINE_NAME) REGEXP '^(az|rds)_|^(add|drop)geometrycolumn$'",
+        ),
+    )
+)
+
+
 def _accounts(reader: Reader) -> tuple[Account, ...]:
-    rows = reader.rows("User AS name, Host AS host, ssl_type AS tls, plugin FROM mysql.user", step="look at the accounts")
-    return tuple(Account(str(row["name"]), str(row["host"]), str(row["tls"] or ""), str(row["plugin"] or "")) for row in rows)
+    return _kept_in_mysql(reader, "")[0]
+
+
+def _kept_in_mysql(reader: Reader, beside: str = _BESIDE) -> tuple[tuple[Account, ...], Named]:
+    """Return the accounts, and what users have made beside them, in one statement."""
+    rows = reader.rows(f"{_ACCOUNTS}, 'account' AS kind FROM mysql.user{beside}", step="look at the accounts")
+    accounts = [row for row in rows if row["kind"] == "account"]
+    others = sorted((str(row["kind"]), str(row["name"])) for row in rows if row["kind"] != "account")
+    return (
+        tuple(Account(str(row["name"]), str(row["host"]), str(row["tls"] or ""), str(row["plugin"] or "")) for row in accounts),
+        Named(len(others), tuple(others[:SHOWN])),
+    )
 
 
 # Any zone will do: either all are there or none.
@@ -243,12 +270,13 @@ def _wanted(server: Server, abilities: Maybe, replica: Side) -> Wanted:
     if not isinstance(abilities, Unread) and not isinstance(replica.abilities, Unread):
         lacking = sorted(name for name in abilities.collations if not replica.abilities.knows_collation(name))
     strict = replica.on("innodb_strict_mode") and not server.on("innodb_strict_mode")
+    shorter = replica.number("innodb_page_size") < server.number("innodb_page_size")
     return Wanted(
         collations=tuple(lacking),
         words=tuple(sorted(replica.dialect.reserved_words - server.dialect.reserved_words)),
         generated_keys=replica.on("sql_generate_invisible_primary_key"),
         strict_keys=replica.dialect.strict_keys and not server.dialect.strict_keys,
-        row_bytes=min(replica.number("innodb_page_size"), 32768) // 2 - 66 if strict else 0,
+        row_bytes=min(replica.number("innodb_page_size"), 32768) // 2 - 66 if strict or shorter else 0,
     )
 
 
@@ -265,10 +293,13 @@ def _read_source(server: Server, desired: Desired, limit: int, given: t.Mapping[
     views = isinstance(tables, Unread) or any("VIEW" in group.kind for group in tables)
     objects = _read(lambda: read_objects(reader, desired.schemas, wanted, views=views))
     see_processes = _whole(grants, (), ("PROCESS",))
+    kept = _read(lambda: _kept_in_mysql(reader))
+    accounts, in_mysql = (kept, kept) if isinstance(kept, Unread) else kept
     return Side(
         **common,
         abilities=abilities,
-        accounts=_read(lambda: _accounts(reader)),
+        accounts=accounts,
+        in_mysql=in_mysql,
         channels=_read(server.channels),
         binlog=_read(lambda: _binlog(server)),
         binlog_files=given["binlog_files"] if "binlog_files" in given else _read(server.binlog_files),

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from ._facts import (
     AUTO_INCREMENT,
     COMPRESSED,
+    ENCRYPTED,
     FILE,
+    LONG_NAME,
     PARTITIONED,
     PREFIX,
     REFERENCE,
@@ -114,7 +116,7 @@ _IN_ROW = (
 _ROW_FRAME = 18
 
 # Traits that the options of a table tell.
-_OPTIONS = {PARTITIONED: "partitioned", COMPRESSED: "COMPRESSED"}
+_OPTIONS = {PARTITIONED: ("partitioned",), COMPRESSED: ("COMPRESSED",), ENCRYPTED: ("ENCRYPTION=''Y''", 'ENCRYPTION="Y"')}
 
 
 def read_tables(reader: Reader, schemas: t.Sequence[str], wanted: Wanted) -> tuple[TableGroup, ...]:
@@ -133,7 +135,11 @@ def read_tables(reader: Reader, schemas: t.Sequence[str], wanted: Wanted) -> tup
         parts.append(f"SELECT {schema} AS s, {name} AS n, {selected} FROM information_schema.{table} WHERE {where}")
         values.extend(given)
 
-    options = {trait: f"LOCATE('{word}', CREATE_OPTIONS) > 0" for trait, word in _OPTIONS.items() if reader.server.dialect.table_options}
+    options = {
+        trait: " OR ".join(f"LOCATE('{word}', CREATE_OPTIONS) > 0" for word in words)
+        for trait, words in _OPTIONS.items()
+        if reader.server.dialect.table_options
+    }
     part(
         "TABLES",
         condition,
@@ -197,6 +203,8 @@ _BY_PREFIX = (
     " WHERE p.PARTITION_METHOD IN ('KEY', 'LINEAR KEY') AND i.SUB_PART IS NOT NULL AND (LOCATE(CONCAT('`', i.COLUMN_NAME, '`'), p.PARTITION_EXPRESSION) > 0"
     " OR (COALESCE(p.PARTITION_EXPRESSION, '') = '' AND i.INDEX_NAME = 'PRIMARY'))"
 )
+# Where a table gets a longer name, up to 5.7 the names that the server gave its foreign keys grow with it, beyond what it takes from others.
+_TOO_LONG = "(SELECT SUBSTRING_INDEX(id, '/', 1) AS s, SUBSTRING(id, LOCATE('/', id) + 1) AS n FROM (SELECT {names}) AS ids) AS f WHERE CHAR_LENGTH(f.n) > 64"
 _NOT_UNIQUE = "information_schema.REFERENTIAL_CONSTRAINTS AS r WHERE r.UNIQUE_CONSTRAINT_NAME IS NULL"
 
 
@@ -204,14 +212,16 @@ def read_refused(reader: Reader, schemas: t.Sequence[str], wanted: Wanted) -> di
     """Look for what tables have that other servers refuse, in one statement; nobody tells whose a shared file is."""
     parts = [f"SELECT '{FILE}' AS kind, '' AS s, {exact('path')} AS n FROM (SELECT {reader.server.dialect.table_files}) AS files WHERE {_ELSEWHERE}"]
     values: list[str] = []
-    if wanted.strict_keys:
-        for kind, schema, name, rest in (
-            (PREFIX, "p.TABLE_SCHEMA", "p.TABLE_NAME", _BY_PREFIX),
-            (REFERENCE, "r.CONSTRAINT_SCHEMA", "r.TABLE_NAME", _NOT_UNIQUE),
-        ):
-            condition, bound = scope(schema, schemas, reader.folded)
-            parts.append(f"SELECT DISTINCT '{kind}', {exact(schema)}, {exact(name)} FROM {rest} AND {condition}")
-            values += bound
+    names = reader.server.dialect.constraint_names
+    looked = [
+        *([(PREFIX, "p.TABLE_SCHEMA", "p.TABLE_NAME", _BY_PREFIX)] if wanted.strict_keys else []),
+        *([(REFERENCE, "r.CONSTRAINT_SCHEMA", "r.TABLE_NAME", _NOT_UNIQUE)] if wanted.strict_keys else []),
+        *([(LONG_NAME, "f.s", "f.n", _TOO_LONG.format(names=names))] if names else []),
+    ]
+    for kind, schema, name, rest in looked:
+        condition, bound = scope(schema, schemas, reader.folded)
+        parts.append(f"SELECT DISTINCT '{kind}', {exact(schema)}, {exact(name)} FROM {rest} AND {condition}")
+        values += bound
     rows = reader.rows(
         f"kind, COUNT(*) AS tables, {_LIST} FROM ({' UNION ALL '.join(parts)}) AS seen GROUP BY kind",
         values,

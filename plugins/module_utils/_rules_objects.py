@@ -22,6 +22,7 @@ from ._rule import (
     set_on_replica,
     unknown,
 )
+from ._sql import quote_identifier
 
 
 def _definers(facts: Facts) -> Outcome:
@@ -67,6 +68,12 @@ def _modes(facts: Facts) -> Outcome:
     found = [group for group, modes in groups if modes]
     seen = ", ".join(sorted(set().union(*(modes for _group, modes in groups))))
     return check(not found, seen or "none", **named(group.objects for group in found))
+
+
+def _in_mysql(facts: Facts) -> Outcome:
+    found = facts.source.in_mysql
+    kinds = ", ".join(sorted({kind for kind, _name in found.first}))
+    return check(not found.count, kinds or "none", count=found.count, objects=tuple(f"{kind} {quote_identifier(name)}" for kind, name in found.first))
 
 
 def _fixed_keys(facts: Facts) -> Outcome:
@@ -129,6 +136,17 @@ RULES: tuple[Rule, ...] = (
         needs=("source.objects",),
         required="without the modes that the replica's version has removed (1231)",
         remedy="create them again without these modes; onboard's own seed leaves them out",
+    ),
+    Rule(
+        "schema.in_mysql",
+        "source",
+        "Users have made nothing in the schema mysql, which is not taken over",
+        PAGE,
+        _in_mysql,
+        WARNING,
+        needs=("source.in_mysql",),
+        required="no routine there, no function of a library, no server of FEDERATED tables",
+        remedy="make routines again in a schema that is taken over; do without libraries and FEDERATED tables, which a managed server does not have",
     ),
     Rule(
         "advice.primary_key_values",

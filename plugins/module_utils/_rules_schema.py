@@ -25,6 +25,7 @@ from ._rule import (
     listed,
     named,
     not_applicable,
+    on_both,
     passed,
     set_on_replica,
 )
@@ -178,9 +179,12 @@ def _compressed(facts: Facts) -> Outcome:
 
 
 def _row_size(facts: Facts) -> Outcome:
-    if facts.source.on("innodb_strict_mode") or not facts.replica.on("innodb_strict_mode"):
-        return passed("the replica is not stricter than the source")
-    return _found(_of(facts, WIDE), "innodb_strict_mode: source OFF, replica ON", severity=WARNING if facts.why_nothing_is_loaded else None)
+    pages = [side.number("innodb_page_size") for side in on_both(facts)]
+    stricter = facts.replica.on("innodb_strict_mode") and not facts.source.on("innodb_strict_mode")
+    if not stricter and pages[1] >= pages[0]:
+        return passed("the replica is not stricter than the source, and has pages as large")
+    seen = "innodb_strict_mode: source OFF, replica ON" if stricter else f"innodb_page_size: source {pages[0]}, replica {pages[1]}"
+    return _found(_of(facts, WIDE), seen, severity=WARNING if facts.why_nothing_is_loaded else None)
 
 
 def _reserved(facts: Facts) -> Outcome:
@@ -306,7 +310,7 @@ RULES: tuple[Rule, ...] = (
         SERVER_PARAMETERS,
         _row_size,
         needs=("source.tables", "replica.channels"),
-        required="rows within half a page, or innodb_strict_mode = OFF on the replica: the load fails with 1118",
+        required="rows within half a page of the replica: the load fails with 1118, or without innodb_strict_mode a row may",
         remedy="ALTER TABLE {table} MODIFY … TEXT; for some long columns, or move some to another table",
     ),
     Rule(

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from ._facts import FILE, PREFIX, REFERENCE, Facts, Named
-from ._rule import LIMITATIONS, MANUAL, WARNING, Outcome, Rule, check, named, passed
+from ._facts import ENCRYPTED, FILE, LONG_NAME, PREFIX, REFERENCE, Facts, Named
+from ._rule import LIMITATIONS, MANUAL, WARNING, Outcome, Rule, check, named, not_applicable, passed
 
 
 def _refused(facts: Facts, found: dict[str, object]) -> Outcome:
@@ -29,6 +29,17 @@ def _references(facts: Facts) -> Outcome:
     if not facts.replica.on(name):
         return passed(f"{name} = {facts.replica.value(name, 'not there')}")
     return _refused(facts, named([facts.source.refused.get(REFERENCE, Named(0))]))
+
+
+def _long_names(facts: Facts) -> Outcome:
+    return _refused(facts, named([facts.source.refused.get(LONG_NAME, Named(0))]))
+
+
+def _encrypted(facts: Facts) -> Outcome:
+    if not facts.source.dialect.table_options:
+        return not_applicable("this flavour would open every table to tell")
+    found = [group.tables for group in facts.source.tables if ENCRYPTED in group.traits]
+    return check(not found, "ENCRYPTION = 'Y'" if found else "none", **named(found))
 
 
 RULES: tuple[Rule, ...] = (
@@ -61,5 +72,26 @@ RULES: tuple[Rule, ...] = (
         needs=("source.refused", "replica.channels"),
         required="a unique key on what is referred to, or restrict_fk_on_non_standard_key = OFF on the replica (6125)",
         remedy="ALTER TABLE <referenced table> ADD UNIQUE KEY (<columns>);",
+    ),
+    Rule(
+        "schema.long_names",
+        "pair",
+        "No foreign key has a name that is too long to be loaded",
+        MANUAL,
+        _long_names,
+        needs=("source.refused", "replica.channels"),
+        required="at most 64 characters (1059): up to 5.7 a name that the server gave grows when its table gets a longer one",
+        remedy="ALTER TABLE <table> DROP FOREIGN KEY <name>, ADD CONSTRAINT <shorter name> FOREIGN KEY (<columns>) REFERENCES <table> (<columns>);",
+    ),
+    Rule(
+        "schema.encrypted",
+        "source",
+        "No table asks for its own encryption",
+        LIMITATIONS,
+        _encrypted,
+        WARNING,
+        needs=("source.tables",),
+        required="ENCRYPTION = 'N': without a keyring on the replica the load fails with 3185, and the service encrypts its storage as a whole",
+        remedy="ALTER TABLE <table> ENCRYPTION = 'N'; or load it yourself without that option, with datain_seed: external",
     ),
 )

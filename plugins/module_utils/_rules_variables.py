@@ -15,6 +15,7 @@ from ._rule import (
     HOW_TO,
     INFO,
     MANUAL,
+    PAGE,
     SERVER_PARAMETERS,
     WARNING,
     Outcome,
@@ -25,6 +26,7 @@ from ._rule import (
     on_both,
     passed,
     set_on_replica,
+    set_on_source,
 )
 
 
@@ -113,6 +115,12 @@ def _trust(facts: Facts) -> Outcome:
     )
 
 
+def _default_engine(facts: Facts) -> Outcome:
+    name = "default_storage_engine"
+    value = facts.source.value(name, "InnoDB")
+    return check(value.upper() == "INNODB", value, remedy=set_on_source(facts, name, "InnoDB"))
+
+
 RULES: tuple[Rule, ...] = (
     Rule("variables.lower_case_table_names", "pair", "Names of tables mean the same on both sides", HOW_TO, _lower_case),
     Rule(
@@ -145,6 +153,15 @@ RULES: tuple[Rule, ...] = (
             (("innodb_strict_mode",), SERVER_PARAMETERS),
             (("innodb_page_size",), MANUAL),
         )
+    ),
+    Rule(
+        "variables.default_storage_engine",
+        "source",
+        "A table that is made without an engine is InnoDB",
+        PAGE,
+        _default_engine,
+        WARNING,
+        required="InnoDB: a table of another engine has no part in a snapshot, and its changes none in transactions",
     ),
     Rule(
         "variables.time_zone_tables",

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import itertools
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +29,7 @@ from cuts.door import Door
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _facts_read, _prerequisites, _rules_platform, _rules_reach
 from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Login
+from ansible_collections.datain.azure_mysql.plugins.module_utils._dialect import dialect_for
 from ansible_collections.datain.azure_mysql.plugins.module_utils._server import Server
 from ansible_collections.datain.azure_mysql.plugins.module_utils._state import Records
 
@@ -44,6 +47,7 @@ OF_DOCUMENTS = {rule.id for rule in (*_rules_platform.RULES, *_rules_reach.RULES
 NO_SERVER_BREAKS = {
     "binlog.checksum": "every server knows NONE and CRC32 and nothing else",
     "binlog.encryption": "needs a keyring plugin, which the builds to be had lack",
+    "schema.encrypted": "needs a keyring, which no server of the lab is set up with",
     "binlog.size_limit": "only Percona Server and MariaDB 11.4 have a limit by size",
     "uuid.duplicate": "needs a server made from a copy of another one's files",
     "variables.innodb_page_size": "is fixed when a server's files are made, and the lab keeps one set of files",
@@ -277,6 +281,7 @@ REGISTRY: tuple[Break, ...] = (
     *variable("variables.explicit_defaults_for_timestamp", "explicit_defaults_for_timestamp", "OFF", "ON"),
     *variable("variables.transaction_isolation", "transaction_isolation", "'READ-COMMITTED'", "'REPEATABLE-READ'", "mysql"),
     *variable("variables.transaction_isolation", "tx_isolation", "'READ-COMMITTED'", "'REPEATABLE-READ'", "mariadb"),
+    *variable("variables.default_storage_engine", "default_storage_engine", "MyISAM", "InnoDB"),
     *variable("variables.innodb_strict_mode", "innodb_strict_mode", "OFF", "ON"),
     # A zone that was found once is known until the next start.
     *made("variables.time_zone_tables", ZONE, NO_ZONE, kept_sql=ZONE, unkept_sql=NO_ZONE),
@@ -420,6 +425,8 @@ REGISTRY: tuple[Break, ...] = (
         kept=other("replica", "new"),
         names="`shop`.`r`",
     ),
+    *made("schema.in_mysql", "CREATE PROCEDURE mysql.tidy() SELECT 1", "DROP PROCEDURE mysql.tidy", names="procedure `tidy`"),
+    *made("schema.in_mysql", "CREATE SERVER far FOREIGN DATA WRAPPER mysql OPTIONS (HOST 'far')", "DROP SERVER far", names="server `far`"),
     *made("schema.collations", "CREATE TABLE shop.c (a CHAR(1) PRIMARY KEY)", "DROP TABLE shop.c", "mysql", options=other("replica", "old"), names="0900"),
     *made(
         "schema.column_collations",
@@ -465,6 +472,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "link.certificate_ends",
     "link.received",
     "replica.channels",
+    "schema.long_names",
     "schema.reserved_words",
     "schema.sql_modes",
     "server_id.duplicate",
@@ -835,3 +843,38 @@ def test_what_the_newer_version_takes_for_its_own(bench):
     assert "NO_AUTO_CREATE_USER" in findings["schema.sql_modes"]["seen"]
     bench.old.reset()
     assert status(bench.ask(source=old), "schema.reserved_words", "schema.sql_modes") == ["passed", "passed"]
+
+
+def refused_words(server, words):
+    """The words of some that a server does not take for a name without quotes. What it says of itself is wrong on some versions."""
+    text = "".join(f"PREPARE tried FROM 'CREATE TABLE shop.t ({word} INT)';\n" for word in words)
+    lines = re.findall(r"ERROR 1064 .*? at line (\d+)", server.client("-B", "--force", text=text).stderr)
+    return {words[int(line) - 1] for line in lines}
+
+
+@mysql
+def test_the_lists_of_reserved_words_are_those_of_the_servers(bench):
+    servers = [bench.old, bench.edge, bench.source, bench.new]
+    listed = {row[0] for server in servers[1:] for row in server.sql("SELECT LOWER(WORD) FROM information_schema.KEYWORDS")}
+    words = sorted(listed | dialect_for("mysql", (8, 4, 0)).reserved_words)
+    refused = [refused_words(server, words) for server in servers]
+    known = [dialect_for("mysql", tuple(map(int, server.value("SELECT VERSION()").split("-")[0].split(".")))).reserved_words for server in servers]
+    assert "external" in refused[3] - refused[2] and "rank" in refused[1] - refused[0]
+    for older, newer in itertools.combinations(range(len(servers)), 2):
+        assert refused[newer] - refused[older] == known[newer] - known[older]
+
+
+@mysql
+def test_a_name_that_has_grown_too_long(bench):
+    name = "a" * 60
+    bench.old.sql("CREATE DATABASE shop; CREATE TABLE shop.k (a INT PRIMARY KEY)")
+    bench.old.sql(f"CREATE TABLE shop.r (a INT PRIMARY KEY, FOREIGN KEY (a) REFERENCES shop.k (a)); RENAME TABLE shop.r TO shop.{name}")
+    old = bench.old.login(login_tls="preferred")
+    found = bench.ask(source=old, schemas=["shop"])["schema.long_names"]
+    assert (found["status"], found["severity"], found["objects"]) == ("failed", "error", [f"`shop`.`{name}_ibfk_1`"])
+    made = bench.old.sql(f"SHOW CREATE TABLE shop.{name}")[0][1].replace("\\n", "\n")
+    refused = bench.source.client("shop", text=f"SET foreign_key_checks=0; {made}").stderr
+    assert "ERROR 1059" in refused
+    assert status(bench.ask(source=old, schemas=["other"]), "schema.long_names") == ["passed"]
+    bench.old.reset()
+    assert status(bench.ask(source=old), "schema.long_names") == ["passed"]

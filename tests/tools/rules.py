@@ -20,7 +20,10 @@ PAGE = ROOT / "docs" / "rules.md"
 # each sentence in short, and the rules that look at it. A sentence without a rule says why.
 SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
     "All pages": (
-        ("The schema mysql, accounts and permissions are not replicated", ("schema.system", "replica.filter", "accounts.missing", "schema.definers")),
+        (
+            "The schema mysql, accounts and permissions are not replicated",
+            ("schema.system", "replica.filter", "accounts.missing", "schema.definers", "schema.in_mysql"),
+        ),
     ),
     "MySQL Data Sync (2017)": (
         ("Not for disaster recovery, read scale, ETL", ("advice.use",)),
@@ -38,7 +41,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ("The source is at least MySQL 5.6", ("version.supported",)),
         ("The same version on both sides", ("version.pair", "version.direction")),
         ("Each table has a primary key", ("schema.no_primary_key",)),
-        ("The source should use InnoDB", ("schema.engines", "schema.memory_tables")),
+        ("The source should use InnoDB", ("schema.engines", "schema.memory_tables", "variables.default_storage_engine")),
         ("Rights to configure the binary log and to create users", ("rights.source_settings", "rights.source_accounts")),
         ("General Purpose and Memory Optimized only", ("azure.tier", "replica.procedures")),
     ),
@@ -46,7 +49,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ("The source is at least MariaDB 10.2", ("version.supported",)),
         ("The same version on both sides", ("version.pair", "version.direction")),
         ("Each table has a primary key", ("schema.no_primary_key",)),
-        ("The source should use InnoDB", ("schema.engines", "schema.memory_tables")),
+        ("The source should use InnoDB", ("schema.engines", "schema.memory_tables", "variables.default_storage_engine")),
         ("Rights to configure the binary log and to create users", ("rights.source_settings", "rights.source_accounts")),
         ("If the source has TLS, its CA goes into the procedure", ("link.without_tls", "link.tls_demanded", "link.ca", "link.ca_matches")),
         ("The source's address is in the firewall rules", ("network.firewall",)),
@@ -64,7 +67,7 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ("The source is at least MySQL 5.7", ("version.supported",)),
         ("The same version on both sides is recommended", ("version.pair", "version.jump", "version.direction")),
         ("A primary key in each table is recommended", ("schema.no_primary_key",)),
-        ("The source should use InnoDB", ("schema.engines", "schema.memory_tables")),
+        ("The source should use InnoDB", ("schema.engines", "schema.memory_tables", "variables.default_storage_engine")),
         ("Rights to configure the binary log and to create users", ("rights.source_settings", "rights.source_accounts")),
         ("If the source has TLS, its CA goes into the procedure", ("link.without_tls", "link.tls_demanded", "link.ca", "link.ca_matches")),
         ("Port 3306 is open both ways", ("network.port", "network.listens", "link.reachable_from_replica")),
@@ -112,8 +115,8 @@ SENTENCES: dict[str, tuple[tuple[str, tuple[str, ...] | str], ...]] = {
         ),
         ("Collations and character sets", ("schema.collations", "schema.column_collations", "schema.default_collations")),
         ("Row format, row size, partitions", ("schema.compressed", "schema.row_size", "schema.no_invisible_key", "schema.partition_prefix")),
-        ("Tablespaces and data directories", ("schema.tablespaces",)),
-        ("Foreign keys that a newer version refuses", ("schema.foreign_keys",)),
+        ("Tablespaces and data directories, encrypted tables", ("schema.tablespaces", "schema.encrypted")),
+        ("Foreign keys that a newer version refuses", ("schema.foreign_keys", "schema.long_names")),
         ("Reserved words, modes and plugins of the newer version", ("schema.reserved_words", "schema.sql_modes", "accounts.plugins")),
         ("Events, triggers, definers", ("schema.events", "replica.events", "schema.triggers", "schema.definers")),
         ("What only MariaDB has, and a dump leaves out", ("schema.mariadb_only", "schema.history")),

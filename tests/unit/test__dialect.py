@@ -42,3 +42,20 @@ def test_version(text: str, comment: str, flavour: str, version: tuple) -> None:
 def test_verbs(flavour: str, version: tuple, channels: str, end: str) -> None:
     dialect = dialect_for(flavour, version)
     assert (dialect.channels, dialect.binlog_status) == (channels, end)
+
+
+@pytest.mark.parametrize(
+    ("version", "word", "reserved"),
+    [
+        ((8, 0, 15), "persist", True),
+        ((8, 0, 16), "persist", False),
+        ((8, 0, 30), "intersect", False),
+        ((8, 0, 31), "intersect", True),
+        ((8, 4, 5), "manual", True),
+        ((9, 6, 0), "parallel", True),
+        ((9, 7, 0), "manual", False),
+        ((9, 7, 0), "qualify", True),
+    ],
+)
+def test_reserved_words(version: tuple, word: str, reserved: bool) -> None:
+    assert (word in dialect_for(MYSQL, version).reserved_words) is reserved
