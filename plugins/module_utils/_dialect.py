@@ -56,6 +56,8 @@ class Dialect:
     :param table_options: information_schema tells the options of tables without opening each of them
     :param table_files: the rest of a SELECT of the files of all tables
     :param constraint_names: the rest of a SELECT of all foreign keys, as schema/name, where the server itself makes names beyond its limit
+    :param following: the rest of a SELECT of the tables, as schema/name, whose foreign keys are changed with what they refer to, where no
+        table is opened for it
     :param strict_keys: foreign keys refer to unique keys only, and no partition is by the beginning of a column
     :param removed_modes: words of sql_mode that were known once and now are refused
     :param account_tables: where accounts and all that belongs to them are kept, each with what reads it whole
@@ -104,6 +106,7 @@ class Dialect:
     table_options: bool = True
     table_files: str = "PATH AS path FROM information_schema.INNODB_SYS_DATAFILES"
     constraint_names: str | None = None
+    following: str | None = None
     strict_keys: bool = False
     account_tables: tuple[tuple[str, str], ...] = ()
     account_parts: frozenset[str] = frozenset()
@@ -151,6 +154,9 @@ _PASSWORD_AGE = (
     "SELECT TIMESTAMPDIFF(SECOND, password_last_changed, CURRENT_TIMESTAMP) AS age, {another} AS another FROM mysql.user WHERE User = %s"
 )
 
+# InnoDB's own bits for ON UPDATE CASCADE and ON UPDATE SET NULL.
+_FOLLOWING = "FOR_NAME AS id FROM information_schema.{table} WHERE TYPE & 12"
+
 _MYSQL = Dialect(
     dump_clients=(_FIRST, _BINARY_LOG_STATUS),
     worker_errors=True,
@@ -159,6 +165,7 @@ _MYSQL = Dialect(
     account_tables=_USERS,
     account_parts=_PARTS_57,
     constraint_names="ID AS id FROM information_schema.INNODB_SYS_FOREIGN",
+    following=_FOLLOWING.format(table="INNODB_SYS_FOREIGN"),
     held_password="SELECT SHA2(CONCAT(%s, User_password), 256) FROM mysql.slave_master_info",
     password_age=_PASSWORD_AGE.format(another="0"),
 )
@@ -189,6 +196,7 @@ _MYSQL_80 = replace(
     reserved_words=_WORDS_80 | {"persist", "persist_only"},
     removed_modes=_MODES_80,
     constraint_names=None,
+    following=_FOLLOWING.format(table="INNODB_FOREIGN"),
     table_files="PATH AS path FROM information_schema.INNODB_DATAFILES",
     account_tables=_USERS + _ROLES_80,
     account_parts=_PARTS_57 | {"reuse"},

@@ -103,8 +103,9 @@ TRAITS = (
 
 
 # What tables have that other servers refuse: a file elsewhere than in their schema's folder; partitions by the beginning of a
-# column; a foreign key to what is not unique; a foreign key with a name beyond the limit.
-FILE, PREFIX, REFERENCE, LONG_NAME = "file", "prefix", "reference", "long name"
+# column; a foreign key to what is not unique; a foreign key with a name beyond the limit. And one that follows where a key that it
+# refers to is changed, which one service forbids.
+FILE, PREFIX, REFERENCE, LONG_NAME, FOLLOWS = "file", "prefix", "reference", "long name", "follows"
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,11 @@ class Side:
     @property
     def is_mariadb(self) -> bool:
         return self.flavour == MARIADB
+
+    @property
+    def on_rds(self) -> bool:
+        """It is a server of Amazon RDS or Aurora, by where its programs are."""
+        return "/rdsdbbin" in self.value("basedir")
 
     @property
     def series(self) -> tuple[int, int]:

@@ -262,7 +262,7 @@ def _whole(grants: Maybe, schemas: t.Sequence[str], *rights: tuple[str, ...]) ->
     return lambda value: _seen_whole(value, grants, rights, schemas)
 
 
-def _wanted(server: Server, abilities: Maybe, replica: Side) -> Wanted:
+def _wanted(server: Server, abilities: Maybe, replica: Side, desired: Desired) -> Wanted:
     """Compare the two servers: what one of them has and the other lacks is a reason to look for its use."""
     if isinstance(replica.variables, Unread) or server.flavour != replica.flavour:
         return Wanted()
@@ -275,6 +275,7 @@ def _wanted(server: Server, abilities: Maybe, replica: Side) -> Wanted:
         collations=tuple(lacking),
         words=tuple(sorted(replica.dialect.reserved_words - server.dialect.reserved_words)),
         generated_keys=replica.on("sql_generate_invisible_primary_key"),
+        fixed_keys=desired.service.fixed_keys,
         strict_keys=replica.dialect.strict_keys and not server.dialect.strict_keys,
         row_bytes=min(replica.number("innodb_page_size"), 32768) // 2 - 66 if strict or shorter else 0,
     )
@@ -287,7 +288,7 @@ def _read_source(server: Server, desired: Desired, limit: int, given: t.Mapping[
     reader = Reader(server, limit)
     grants = common["grants"]
     abilities = _read(lambda: _abilities(reader))
-    wanted = _wanted(server, abilities, replica)
+    wanted = _wanted(server, abilities, replica, desired)
     see_tables = _whole(grants, desired.schemas, ("SELECT",))
     tables = _read(lambda: read_tables(reader, desired.schemas, wanted))
     views = isinstance(tables, Unread) or any("VIEW" in group.kind for group in tables)

@@ -14,6 +14,7 @@ from ._facts import (
     COMPRESSED,
     ENCRYPTED,
     FILE,
+    FOLLOWS,
     LONG_NAME,
     PARTITIONED,
     PREFIX,
@@ -61,6 +62,7 @@ class Wanted:
     :param generated_keys: the replica makes invisible primary keys
     :param row_bytes: the longest row that the replica takes, where the source takes longer ones, or 0
     :param strict_keys: the replica refuses keys that the source takes
+    :param fixed_keys: the service forbids to change the value of a primary key
     """
 
     collations: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ class Wanted:
     generated_keys: bool = False
     row_bytes: int = 0
     strict_keys: bool = False
+    fixed_keys: bool = False
 
 
 # Names are compared as bytes: in information_schema of MySQL 5.7 and MariaDB `a` and `A`, e and é would be one.
@@ -204,7 +207,8 @@ _BY_PREFIX = (
     " OR (COALESCE(p.PARTITION_EXPRESSION, '') = '' AND i.INDEX_NAME = 'PRIMARY'))"
 )
 # Where a table gets a longer name, up to 5.7 the names that the server gave its foreign keys grow with it, beyond what it takes from others.
-_TOO_LONG = "(SELECT SUBSTRING_INDEX(id, '/', 1) AS s, SUBSTRING(id, LOCATE('/', id) + 1) AS n FROM (SELECT {names}) AS ids) AS f WHERE CHAR_LENGTH(f.n) > 64"
+_LONGEST = 64
+_KEYS = "(SELECT SUBSTRING_INDEX(id, '/', 1) AS s, SUBSTRING(id, LOCATE('/', id) + 1) AS n FROM (SELECT {ids}) AS ids) AS f WHERE CHAR_LENGTH(f.n) > {longer}"
 _NOT_UNIQUE = "information_schema.REFERENTIAL_CONSTRAINTS AS r WHERE r.UNIQUE_CONSTRAINT_NAME IS NULL"
 
 
@@ -212,11 +216,12 @@ def read_refused(reader: Reader, schemas: t.Sequence[str], wanted: Wanted) -> di
     """Look for what tables have that other servers refuse, in one statement; nobody tells whose a shared file is."""
     parts = [f"SELECT '{FILE}' AS kind, '' AS s, {exact('path')} AS n FROM (SELECT {reader.server.dialect.table_files}) AS files WHERE {_ELSEWHERE}"]
     values: list[str] = []
-    names = reader.server.dialect.constraint_names
+    names, following = reader.server.dialect.constraint_names, reader.server.dialect.following
     looked = [
         *([(PREFIX, "p.TABLE_SCHEMA", "p.TABLE_NAME", _BY_PREFIX)] if wanted.strict_keys else []),
         *([(REFERENCE, "r.CONSTRAINT_SCHEMA", "r.TABLE_NAME", _NOT_UNIQUE)] if wanted.strict_keys else []),
-        *([(LONG_NAME, "f.s", "f.n", _TOO_LONG.format(names=names))] if names else []),
+        *([(LONG_NAME, "f.s", "f.n", _KEYS.format(ids=names, longer=_LONGEST))] if names else []),
+        *([(FOLLOWS, "f.s", "f.n", _KEYS.format(ids=following, longer=0))] if following and wanted.fixed_keys else []),
     ]
     for kind, schema, name, rest in looked:
         condition, bound = scope(schema, schemas, reader.folded)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._facts import Facts
+from ._facts import FOLLOWS, Facts, Named
 from ._rule import (
     INFO,
     MANUAL,
@@ -79,6 +79,9 @@ def _in_mysql(facts: Facts) -> Outcome:
 def _fixed_keys(facts: Facts) -> Outcome:
     if not facts.desired.service.fixed_keys:
         return not_applicable("this service's page does not forbid it")
+    found = facts.source.refused.get(FOLLOWS, Named(0))
+    if found.count:
+        return failed("foreign keys that follow where such a value is changed: ON UPDATE CASCADE or SET NULL", **named([found]))
     return unknown(
         "whether a program changes the value of a primary key cannot be seen from here",
         "where one does: delete the row and insert it again with its new key",
@@ -155,6 +158,7 @@ RULES: tuple[Rule, ...] = (
         PAGE,
         _fixed_keys,
         WARNING,
+        needs=("source.refused",),
         required="delete the row and insert it again",
         remedy="where a program changes one: delete the row and insert it again with its new key",
     ),

@@ -46,19 +46,14 @@ def _dump(facts: Facts) -> Outcome:
     # What MySQL's client writes coordinates under is the lock of all tables.
     lock = ("LOCK TABLES", "RELOAD") if facts.source.is_mariadb else ("RELOAD", "FLUSH_TABLES")
     outcome = _rights("source", *_DUMP, lock, only_if=lambda facts: facts.why_nothing_is_loaded)(facts)
-    basedir = facts.source.value("basedir")
-    if outcome.status == PASSED and not facts.source.is_mariadb and basedir.startswith(_AMAZON):
+    if outcome.status == PASSED and not facts.source.is_mariadb and facts.source.on_rds:
         return failed(
-            f"basedir = {basedir}",
+            f"basedir = {facts.source.value('basedir')}",
             severity=WARNING,
             summary="The source is a server of Amazon RDS, which takes FLUSH TABLES WITH READ LOCK from nobody (1045): a dump has no coordinates",
             remedy="datain_seed: external, with datain_link_coordinates of a copy that was made from a stopped read replica or a snapshot",
         )
     return outcome
-
-
-# Where the programs of every server of Amazon RDS and Aurora are.
-_AMAZON = "/rdsdbbin/"
 
 
 def missing_rights(server: Side, wanted: t.Iterable[tuple[str, ...]], schemas: t.Sequence[str] = ()) -> Outcome:

@@ -52,7 +52,6 @@ NO_SERVER_BREAKS = {
     "uuid.duplicate": "needs a server made from a copy of another one's files",
     "variables.innodb_page_size": "is fixed when a server's files are made, and the lab keeps one set of files",
     "gtid.purged_gap": "needs a replica by GTID that was left behind; the cuts and the link's own tests make one",
-    "advice.primary_key_values": "nobody can see it from a server",
     "advice.use": "nobody can see it from a server",
 }
 
@@ -462,6 +461,7 @@ REGISTRY: tuple[Break, ...] = (
 )
 # Broken by more than one statement, in a test of their own below.
 IN_TESTS_OF_THEIR_OWN = {
+    "advice.primary_key_values",
     "binlog.position_kept",
     "binlog.retention_for_seed",
     "gtid.consistency",
@@ -878,3 +878,19 @@ def test_a_name_that_has_grown_too_long(bench):
     assert status(bench.ask(source=old, schemas=["other"]), "schema.long_names") == ["passed"]
     bench.old.reset()
     assert status(bench.ask(source=old), "schema.long_names") == ["passed"]
+
+
+@mysql
+@pytest.mark.parametrize("source", ["old", "source"])
+def test_foreign_keys_that_follow_a_changed_key(bench, source):
+    server = getattr(bench, source)
+    follows = "FOREIGN KEY (a) REFERENCES keyed.parent (a) ON UPDATE"
+    tables = "".join(
+        f"CREATE TABLE keyed.{rule.replace(' ', '_')} (id INT PRIMARY KEY, a INT, {follows} {rule});" for rule in ("CASCADE", "SET NULL", "RESTRICT")
+    )
+    options = {"service": "mysql_data_sync", "source": server.login(login_tls="preferred")}
+    with changed(server, f"CREATE DATABASE keyed; CREATE TABLE keyed.parent (a INT PRIMARY KEY); {tables}", "DROP DATABASE keyed"):
+        found = bench.ask(**options)["advice.primary_key_values"]
+        assert (found["status"], [name.lower() for name in found["objects"]]) == ("failed", ["`keyed`.`cascade`", "`keyed`.`set_null`"])
+        assert status(bench.ask(**{**options, "schemas": ["shop"]}), "advice.primary_key_values") == ["unknown"]
+    assert status(bench.ask(**options), "advice.primary_key_values") == ["unknown"]

@@ -20,6 +20,7 @@ from ansible_collections.datain.azure_mysql.plugins.module_utils._facts import (
     COMPRESSED,
     ENCRYPTED,
     FILE,
+    FOLLOWS,
     LONG_NAME,
     PARTITIONED,
     PREFIX,
@@ -842,10 +843,15 @@ def test_not_applicable(rule: str, changes: dict[str, Any]) -> None:
     assert finding(rule, changes).status == "not_applicable"
 
 
-# Nobody can break what nobody can see: these are advice, unknown wherever they apply.
+# Nobody can prove what nobody can see: these are advice, unknown wherever they apply and nothing speaks against it.
 ADVICE = {"advice.use", "advice.primary_key_values"}
 # They have tests of their own: what they are judged by is no server.
 OF_DOCUMENTS = {rule.id for rule in (*_rules_platform.RULES, *_rules_reach.RULES)}
+
+
+def test_foreign_keys_that_follow_a_changed_key() -> None:
+    found = finding("advice.primary_key_values", {"service": "mysql_data_sync", "s": {"refused": {FOLLOWS: Named(1, (("shop", "line"),))}}})
+    assert (found.status, found.severity, found.objects) == ("failed", "warning", ("`shop`.`line`",))
 
 
 def test_every_rule_is_broken_once_and_kept_once() -> None:
