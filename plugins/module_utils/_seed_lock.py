@@ -4,8 +4,9 @@
 # PRIVATE: part of datain.azure_mysql, not for use by other collections.
 """Ends a dump's wait for the source's tables before everybody who writes there has waited for long.
 
-What is read and loaded at one moment takes a lock of all tables at its start. It waits for every statement that runs, and all
-writes wait behind it. No dump client in use has a time limit for that, and one that is killed leaves its wait on the server.
+A dump takes a lock of all tables at its start. It waits for every statement that runs, and all writes wait behind it. The clients
+have no time limit for that, and one that is killed leaves its wait on the server. What the server does not take back is its wish
+to close the tables that a running statement uses: until that has ended, others wait for these, and only for these.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _RUNNING = (
     " ON a.PROCESSLIST_ID = p.ID AND a.ATTR_NAME = '_pid'"
     " WHERE p.COMMAND IN ('Query', 'Execute') AND p.ID <> CONNECTION_ID() ORDER BY p.TIME DESC, p.ID"
 )
+
+_STILL = "; whatever else uses its tables goes on waiting until it has ended"
 
 Row = dict[str, t.Any]
 
@@ -65,7 +68,7 @@ def gave_up(source: Server, rows: t.Sequence[Row], waiting: Row) -> Timeout:
     ends = " ".join(f"KILL {row['id']};" for row in found) or "SHOW FULL PROCESSLIST; KILL <id>;"
     return Timeout(
         f"the dump's lock was not to be had in {PATIENCE:.0f} s ({waiting['state'] or 'it waited'}), and writers wait behind it, so its wait was ended;"
-        f" {seen}",
+        f" {seen}{_STILL if found else ''}",
         server=source.label,
         step="lock the tables for the snapshot",
         hint=f"wait until that has ended, or end it on the source ({ends}), then run again",

@@ -81,7 +81,8 @@ notes:
   - On MySQL the dump takes a read lock on all tables of the source for the moment in which the snapshot is made,
     which needs the right C(RELOAD). MariaDB needs no lock.
   - Where a statement on the source keeps that lock from being had within 30 seconds, the dump's wait for it is ended, so that writers
-    go on, and the run fails and names the statement. Running again makes the copy anew.
+    go on, and the run fails and names the statement. Only what uses that statement's own tables waits until it has ended.
+    Running again makes the copy anew.
   - While the copy is made, the source's binary log files are watched. The copy is given up as soon as the file in which it begins
     is purged, or is about to be.
 seealso:

@@ -59,6 +59,7 @@ def test_the_wait_is_ended_and_what_it_waited_for_is_named():
     assert source.killed == ["KILL 9"]
     text = str(raised.value)
     assert "session 4 of app, for 90 s: SELECT ?, SLEEP(?) FROM t1" in text and "KILL 4;" in text
+    assert "goes on waiting until it has ended" in text
     assert "kanari" not in text and "session 11" not in text and "session 12" not in text
 
 
