@@ -199,6 +199,11 @@ class Account:
 Maybe = t.Any  # the value, or Unread
 
 
+def on_rds(variables: t.Mapping[str, str]) -> bool:
+    """Tell a server of Amazon RDS or Aurora by where its programs and data are."""
+    return any(variables.get(name, "").startswith("/rdsdb") for name in ("basedir", "datadir"))
+
+
 @dataclass(frozen=True)
 class Side:
     """What was read on one server. Every field from ``variables`` on may be ``Unread``.
@@ -258,11 +263,6 @@ class Side:
     @property
     def is_mariadb(self) -> bool:
         return self.flavour == MARIADB
-
-    @property
-    def on_rds(self) -> bool:
-        """It is a server of Amazon RDS or Aurora, by where its programs are."""
-        return "/rdsdbbin" in self.value("basedir")
 
     @property
     def series(self) -> tuple[int, int]:

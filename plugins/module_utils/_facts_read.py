@@ -14,7 +14,7 @@ from dataclasses import replace
 from ._certificates import Presented, fingerprints, read_certificates
 from ._connection import Connection
 from ._errors import CertificateError, ConnectError, ConnectionLost, DatainError, Refused, StatementError
-from ._facts import NOT_READ, SHOWN, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Named, Side, Unread
+from ._facts import NOT_READ, SHOWN, Abilities, Account, BinlogEnd, Desired, Facts, Maybe, Named, Side, Unread, on_rds
 from ._facts_tables import Reader, Wanted, exact, read_enabled_events, read_objects, read_refused, read_tables, scope
 from ._grants import parse_grants
 from ._link_proofs import oldest_gtids
@@ -144,13 +144,9 @@ def _registered(server: Server) -> tuple[Identity, ...]:
     return tuple(Identity(int(row["server_id"]), row.get("replica_uuid") or None) for row in told)
 
 
-# What the paths of Amazon RDS begin with.
-_RDS = "/rdsdb"
-
-
 def _rds_hours(server: Server) -> int | None:
     """Read how long Amazon RDS keeps the log: its own purge does not look at the variables."""
-    if not any(server.variables.get(name, "").startswith(_RDS) for name in ("basedir", "datadir")):
+    if not on_rds(server.variables):
         return None
     rows = server.connection.rows("SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'", step="read how long RDS keeps the log")
     return int(rows[0]["value"] or 0) if rows else 0

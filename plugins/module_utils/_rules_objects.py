@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ._facts import FOLLOWS, Facts, Named
 from ._rule import (
+    HOW_TO,
     INFO,
     MANUAL,
     PAGE,
@@ -144,7 +145,7 @@ RULES: tuple[Rule, ...] = (
         "schema.in_mysql",
         "source",
         "Users have made nothing in the schema mysql, which is not taken over",
-        PAGE,
+        HOW_TO,
         _in_mysql,
         WARNING,
         needs=("source.in_mysql",),

@@ -88,10 +88,13 @@ def _filter(facts: Facts) -> Outcome:
     )
 
 
+_POINT, _PARTS = re.compile(r"(?<!\\)\."), re.compile(r"\\.|%|_|.", re.DOTALL)
+
+
 def _wild(pattern: str) -> re.Pattern[str]:
     """Turn a wild pattern of a filter, db.table, into one for the schema part."""
-    schema = re.split(r"(?<!\\)\.", pattern, maxsplit=1)[0]
-    parts = re.findall(r"\\.|%|_|.", schema, re.DOTALL)
+    schema = _POINT.split(pattern, maxsplit=1)[0]
+    parts = _PARTS.findall(schema)
     return re.compile("".join({"%": ".*", "_": "."}.get(part, re.escape(part.lstrip("\\") or part)) for part in parts), re.IGNORECASE | re.DOTALL)
 
 

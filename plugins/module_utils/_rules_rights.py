@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import replace
 
 from ._binlog_plan import BinlogState, DesiredBinlog, outcomes
-from ._facts import Facts, Side
+from ._facts import Facts, Side, on_rds
 from ._procedures import BY_GTID, BY_POSITION, REMOVE, START, STOP
 from ._rule import (
     ERROR,
@@ -46,7 +46,7 @@ def _dump(facts: Facts) -> Outcome:
     # What MySQL's client writes coordinates under is the lock of all tables.
     lock = ("LOCK TABLES", "RELOAD") if facts.source.is_mariadb else ("RELOAD", "FLUSH_TABLES")
     outcome = _rights("source", *_DUMP, lock, only_if=lambda facts: facts.why_nothing_is_loaded)(facts)
-    if outcome.status == PASSED and not facts.source.is_mariadb and facts.source.on_rds:
+    if outcome.status == PASSED and not facts.source.is_mariadb and on_rds(facts.source.variables):
         return failed(
             f"basedir = {facts.source.value('basedir')}",
             severity=WARNING,

@@ -9,9 +9,9 @@ on facts by the unit tests. Servers are shared: each test leaves them as it foun
 from __future__ import annotations
 
 import contextlib
-import struct
 import itertools
 import re
+import struct
 import subprocess
 import sys
 import time
