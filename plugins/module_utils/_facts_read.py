@@ -291,7 +291,8 @@ def _read_source(server: Server, desired: Desired, limit: int, given: t.Mapping[
     objects = _read(lambda: read_objects(reader, desired.schemas, wanted, views=views))
     see_processes = _whole(grants, (), ("PROCESS",))
     kept = _read(lambda: _kept_in_mysql(reader))
-    accounts, in_mysql = (kept, kept) if isinstance(kept, Unread) else kept
+    # A login may be allowed to see the accounts and not what is beside them.
+    accounts, in_mysql = (_read(lambda: _accounts(reader)), kept) if isinstance(kept, Unread) else kept
     return Side(
         **common,
         abilities=abilities,

@@ -13,8 +13,8 @@ from ._facts import Facts, Side
 from ._rule import (
     ERROR,
     HOW_TO,
-    LIMITATIONS,
     INFO,
+    LIMITATIONS,
     MANUAL,
     SERVER_PARAMETERS,
     WARNING,

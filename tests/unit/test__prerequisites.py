@@ -226,6 +226,13 @@ def test_a_missing_right_makes_facts_unknown_and_no_others():
     assert statuses["binlog.enabled"] == "passed"
 
 
+def test_who_may_read_the_accounts_only_still_reads_them():
+    account = {"name": "app", "host": "%", "tls": "ANY", "plugin": "caching_sha2_password", "kind": "account"}
+    denied = StatementError("SELECT command denied to table 'servers'", code=1142)
+    facts = read_facts(server("source", ("mysql.servers", denied), ("mysql.user", [account])), server("replica"), desired())
+    assert isinstance(facts.source.in_mysql, Unread) and [(found.user, found.tls) for found in facts.source.accounts] == [("app", "ANY")]
+
+
 @pytest.mark.parametrize(
     ("grants", "schemas", "seen"),
     [
