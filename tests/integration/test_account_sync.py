@@ -566,6 +566,7 @@ def inventory_of(pair, **own):
         return {f"datain_{name}": value for name, value in server.login().items()}
 
     source = {**host(pair.source), "datain_replication_user": "datain", "datain_replication_password": "Kanarie-7"}
+    source["datain_link_ca"] = pair.source.state["ca"]
     replica = {
         **host(pair.replica),
         "datain_login_tls": "required",

@@ -126,7 +126,8 @@ class Pair:
         for module in MODULES:
             own = self.own(module)
             yield module, {**own, "no_such_option": 1}
-            yield module, {}
+            # Without any option a report is put together.
+            yield module, {"name": "shop"} if module == "link_report" else {}
             if module != "link_report":
                 yield module, {**own, "login_port": 1}
                 yield module, {**own, "login_password": "not-this-one"}

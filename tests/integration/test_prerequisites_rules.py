@@ -639,7 +639,7 @@ def test_a_gtid_to_begin_after(fresh):
 
 @either
 def test_a_source_that_is_amazons(fresh, monkeypatch):
-    monkeypatch.setattr(_facts_read, "_RDS", "/")
+    monkeypatch.setattr(_facts_read, "on_rds", lambda variables: True)
     assert status(fresh.ask(), "binlog.retention") == ["unknown"]
     fresh.source.sql("CREATE TABLE mysql.rds_configuration (name VARCHAR(99), value INT); INSERT INTO mysql.rds_configuration VALUES ('target delay', 9)")
     row = "mysql.rds_configuration (name, value) VALUES ('binlog retention hours', {})"
