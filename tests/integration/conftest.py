@@ -74,6 +74,12 @@ class LabServer:
     def reset(self):
         _lab(self.environment, "reset", self.state["name"])
 
+    def restart(self, meanwhile=lambda: None):
+        """Stop it and start it again; what is done meanwhile may change its files."""
+        _lab(self.environment, "stop", self.state["name"])
+        meanwhile()
+        _lab(self.environment, "start", self.state["name"])
+
     def gtid_reset(self, gtids):
         """Do what the control plane of a managed server does."""
         _lab(self.environment, "gtid-reset", self.state["name"], gtids)

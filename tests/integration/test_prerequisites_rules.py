@@ -48,10 +48,7 @@ NO_SERVER_BREAKS = {
     "binlog.checksum": "every server knows NONE and CRC32 and nothing else",
     "binlog.encryption": "needs a keyring plugin, which the builds to be had lack",
     "schema.encrypted": "needs a keyring, which no server of the lab is set up with",
-    "binlog.size_limit": "only Percona Server and MariaDB 11.4 have a limit by size",
-    "uuid.duplicate": "needs a server made from a copy of another one's files",
     "variables.innodb_page_size": "is fixed when a server's files are made, and the lab keeps one set of files",
-    "gtid.purged_gap": "needs a replica by GTID that was left behind; the cuts and the link's own tests make one",
     "advice.use": "nobody can see it from a server",
 }
 
@@ -120,6 +117,10 @@ class Bench:
     def edge(self):
         odd = ("relay_log_recovery=ON", "binlog_ignore_db=shop", "bind_address=0.0.0.0")
         return self.lab("rules-edge", "mysql-8.0.15", *(word for option in odd for word in ("--set", option)))
+
+    @property
+    def bounded(self):
+        return self.lab("rules-bounded", "mariadb-11.8", "--set", "max_binlog_total_size=100M")
 
     @property
     def new(self):
@@ -246,6 +247,7 @@ REGISTRY: tuple[Break, ...] = (
         undo="SET GLOBAL binlog_transaction_compression=OFF",
         options=other("replica", "edge"),
     ),
+    Break("binlog.size_limit", "mariadb", options=other("source", "bounded"), names="max_binlog_total_size"),
     *variable("binlog.retention", "binlog_expire_logs_seconds", "3600", "2592000", names="3600 s", kept=given(retention=3600)),
     Break("binlog.filters", options=other("source", "edge", schemas=["shop"]), names="shop", severity="error"),
     Break("binlog.filters", options=other("source", "edge", schemas=["other"]), severity="warning"),
@@ -468,6 +470,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "gtid.errant",
     "gtid.mode",
     "gtid.own_events",
+    "gtid.purged_gap",
     "link.ca_ends",
     "link.certificate_ends",
     "link.received",
@@ -484,6 +487,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "source.is_replica",
     "source.long_statements",
     "source.replica_count",
+    "uuid.duplicate",
     "uuid.fan_out",
     "variables.log_bin_trust_function_creators",
 }
@@ -584,6 +588,18 @@ def test_gtids(fresh):
     assert (found["status"], found["objects"]) == ("failed", [fresh.replica.value("SELECT @@server_uuid")])
 
 
+@mysql
+def test_gtids_that_the_source_has_purged(fresh):
+    fresh.source.sql(f"{TO_GTID}; RESET MASTER")
+    fresh.replica.sql(TO_GTID)
+    fresh.link("change_master_with_gtid")
+    fresh.replica.sql("CALL mysql.az_replication_stop")
+    assert status(fresh.ask(), "gtid.purged_gap") == ["passed"]
+    fresh.purge()
+    found = fresh.ask()["gtid.purged_gap"]
+    assert (found["status"], found["objects"]) == ("failed", [fresh.source.value("SELECT @@server_uuid")])
+
+
 @either
 def test_a_link_and_what_it_goes_on_with(fresh):
     fresh.link()
@@ -656,6 +672,18 @@ def test_two_servers_of_one_id(fresh):
     mine = fresh.source.value("SELECT @@server_id")
     with changed(fresh.source, f"SET GLOBAL server_id={fresh.replica.value('SELECT @@server_id')}", f"SET GLOBAL server_id={mine}"):
         assert status(fresh.ask(), "server_id.duplicate") == ["failed"]
+
+
+@mysql
+def test_two_servers_of_one_uuid(fresh):
+    assert status(fresh.ask(), "uuid.duplicate") == ["passed"]
+    copy = fresh.lab("rules-copy", "mysql-8.0.33")
+    own = Path(copy.value("SELECT @@datadir")) / "auto.cnf"
+    # What a copy of another server's files brings along.
+    uuids = copy.value("SELECT @@server_uuid"), fresh.replica.value("SELECT @@server_uuid")
+    copy.restart(lambda: own.write_text(own.read_text().replace(*uuids)))
+    assert status(fresh.ask(source=copy.login(login_tls="required")), "uuid.duplicate") == ["failed"]
+    copy.down()
 
 
 @mysql

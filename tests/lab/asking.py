@@ -16,6 +16,8 @@ import time
 
 LAB = pathlib.Path(__file__).parent
 BACKEND = os.environ.get("DATAIN_LAB_BACKEND", "process")
+# Nobody listens, or nobody listens any more.
+GONE = (2002, 2003)
 ERROR = re.compile(r"ERROR (\d+)[^:]*: (.*)")
 # 8.4 knows only the newer words; the tests are written in the older ones, which every other version knows.
 NEWER = (("CHANGE MASTER", "CHANGE REPLICATION SOURCE"), ("MASTER_POS_WAIT", "SOURCE_POS_WAIT"), ("SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"),
@@ -68,8 +70,14 @@ class Server:
         done = subprocess.run([*argv, "-N", "-B"], input=self.words(text), capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             found = ERROR.search(done.stderr)
-            raise SqlError(int(found.group(1)) if found else None, done.stderr.strip())
+            code = int(found.group(1)) if found else None
+            raise SqlError(code, done.stderr.strip() + (self.last_words() if code in GONE else ""))
         return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def last_words(self):
+        """The end of the server's log: it goes with the server, so a test that meets one that has gone tells it."""
+        log = pathlib.Path(self.json["error_log"] or "")
+        return "; the log ends: " + " | ".join(log.read_text(errors="replace").splitlines()[-5:]) if log.is_file() else ""
 
     def root(self, text):
         return self.run(self.json["client"], text)
