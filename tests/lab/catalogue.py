@@ -392,6 +392,8 @@ SWITCHES = {
 
 # Options of every server; "initialise" (also for making a data folder) and "both" first, then the flavour's.
 # Small, so that several fit on two cores. loose_: not every version knows it.
+# What cannot be changed once a server's files are made.
+FIXED = ("innodb_page_size",)
 OPTIONS = {
     "initialise": {
         "lower_case_table_names": "1",

@@ -150,7 +150,7 @@ def _database(state, entry, tree, settings, without_tls):
     for folder in ("files", "etc/tls", "etc/conf.d", "log", "tmp"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     run = private(socket_path(name).parent / ("run" if socket_path(name).name == "s.sock" else name))
-    subprocess.run(["cp", "-a", "--reflink=auto", str(process.template(entry, tree)), str(home / "data")], check=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(process.template(entry, tree, settings)), str(home / "data")], check=True)
     if not without_tls:
         certificates.server(name, home / "etc/tls")
     inside = pathlib.PurePosixPath("/opt/server")

@@ -40,9 +40,10 @@ def basics(entry, tree):
     return {"basedir": str(base), "lc_messages_dir": str(share), "character_sets_dir": str(share / "charsets"), "plugin_dir": str(base / entry["plugins"])}
 
 
-def template(entry, tree):
-    """An initialised data folder, made once and copied for each server."""
-    small = catalogue.OPTIONS["initialise"]
+def template(entry, tree, settings):
+    """An initialised data folder, made once for all servers that differ in nothing that it fixes, and copied for each."""
+    given = (setting.partition("=") for setting in settings)
+    small = dict(catalogue.OPTIONS["initialise"], **{name: value for name, _equals, value in given if name in catalogue.FIXED})
     values = dict(basics(entry, tree), **small)
     key = hashlib.sha256(repr([tree.name, sorted(small.items())]).encode()).hexdigest()[:8]
     template = cache_dir() / "templates" / ("%s-%s" % (tree.name, key))
@@ -108,7 +109,7 @@ def create(state, entry, tree, settings, without_tls):
     home = server_dir(name)
     for folder in ("tls", "tmp", "files"):
         private(home / folder)
-    fresh = template(entry, tree)
+    fresh = template(entry, tree, settings)
     subprocess.run(["cp", "-a", "--reflink=auto", str(fresh), str(home / "data")], check=True)
     (home / "error.log").touch(mode=0o600)
     if not without_tls:
