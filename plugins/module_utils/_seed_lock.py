@@ -94,7 +94,10 @@ class LockWatch:
         if self._source.is_mariadb or self._dump.coordinates is not None or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + LOOK_EVERY
-        rows = self._source.connection.rows(_RUNNING, step="look what the dump waits for")
+        try:
+            rows = self._source.connection.rows(_RUNNING, step="look what the dump waits for")
+        except StatementError:
+            return  # not for this login to read: no reason to end a copy that may be well
         waiting = next((row for row in rows if _waits_for_lock(row) and _belongs(row["process"], self._group)), None)
         if waiting is None:
             return

@@ -390,10 +390,10 @@ SWITCHES = {
     "link-info-denied": {"services": _MYSQL_SERVICES, "needs": "partial_revokes", "afterwards": ["deny_link_info"]},
 }
 
-# Options of every server; "initialise" (also for making a data folder) and "both" first, then the flavour's.
-# Small, so that several fit on two cores. loose_: not every version knows it.
 # What cannot be changed once a server's files are made.
 FIXED = ("innodb_page_size",)
+# Options of every server; "initialise" (also for making a data folder) and "both" first, then the flavour's.
+# Small, so that several fit on two cores. loose_: not every version knows it.
 OPTIONS = {
     "initialise": {
         "lower_case_table_names": "1",

@@ -101,3 +101,10 @@ def test_a_dump_that_has_ended_meanwhile_says_itself_how():
     assert source.killed == ["KILL 9"]
     with pytest.raises(StatementError):
         watch(Source(SLOW, OURS, code=1095))
+
+
+def test_what_may_not_be_read_ends_no_copy():
+    source = Source(OURS)
+    source.rows = lambda sql, *, step: (_ for _ in ()).throw(StatementError("SELECT command denied", code=1142))
+    watch(source)
+    assert source.killed == []
