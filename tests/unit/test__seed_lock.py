@@ -104,7 +104,10 @@ def test_a_dump_that_has_ended_meanwhile_says_itself_how():
 
 
 def test_what_may_not_be_read_ends_no_copy():
+    def refuse(sql, *, step):
+        raise StatementError("SELECT command denied", code=1142)
+
     source = Source(OURS)
-    source.rows = lambda sql, *, step: (_ for _ in ()).throw(StatementError("SELECT command denied", code=1142))
+    source.rows = refuse
     watch(source)
     assert source.killed == []
