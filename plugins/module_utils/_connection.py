@@ -15,7 +15,7 @@ import traceback
 import typing as t
 from dataclasses import dataclass, field
 
-from ._errors import CertificateError, ConnectError, ConnectionLost, InputError, StatementError
+from ._errors import CertificateError, ConnectError, ConnectionLost, DatainError, InputError, StatementError
 
 try:
     import pymysql
@@ -173,14 +173,23 @@ Row = dict[str, t.Any]
 
 
 class Connection:
-    """One session. Every result set of every statement is drained, so that a late error belongs to its own statement."""
+    """One session. Every result set of every statement is drained, so that a late error belongs to its own statement.
 
-    def __init__(self, login: Login) -> None:
+    :param later: log in with the first statement, not at once
+    """
+
+    def __init__(self, login: Login, *, later: bool = False) -> None:
         if pymysql is None:
             raise InputError("the Python package PyMySQL is missing where SQL is spoken from", hint="pip install PyMySQL")
         self.login = login
-        self.lost: ConnectionLost | None = None  # set once the session has died: what was read since is not whole
-        self._driver = self._open(login)
+        self.lost: DatainError | None = None  # set once the session has died: what was read since is not whole
+        self._session = None if later else self._open(login)
+
+    @property
+    def _driver(self) -> t.Any:
+        if self._session is None:
+            self._session = self._open(self.login)
+        return self._session
 
     def _open(self, login: Login) -> t.Any:
         context = _tls_context(login)
@@ -290,35 +299,39 @@ class Connection:
         return self._run(sql, parameters, step, patience)
 
     @property
+    def shown(self) -> Row:
+        """What the session itself has shown: TLS, or None without; of the certificate, if it was verified, its names and its last second."""
+        sock = getattr(self._session, "_sock", None)
+        if not isinstance(sock, ssl.SSLSocket):
+            return {"tls": None, "names": (), "ends": None}
+        cipher, certificate = sock.cipher(), t.cast("dict[str, t.Any]", sock.getpeercert() or {})
+        common = tuple(value for part in certificate.get("subject", ()) for key, value in part if key == "commonName")
+        ends = certificate.get("notAfter")
+        return {
+            "tls": {"version": sock.version(), "cipher": cipher[0] if cipher else None},
+            "names": tuple(str(value) for _kind, value in certificate.get("subjectAltName", ())) or common,
+            "ends": ssl.cert_time_to_seconds(str(ends)) if ends else None,
+        }
+
+    @property
     def tls(self) -> dict[str, t.Any] | None:
         """The protocol and cipher agreed on, or None without TLS."""
-        sock = getattr(self._driver, "_sock", None)
-        if not isinstance(sock, ssl.SSLSocket):
-            return None
-        cipher = sock.cipher()
-        return {"version": sock.version(), "cipher": cipher[0] if cipher else None}
+        return t.cast("dict[str, t.Any] | None", self.shown["tls"])
 
     @property
     def certificate_names(self) -> tuple[str, ...]:
         """The names and addresses in the server's certificate; none where it was not verified."""
-        shown = self._certificate
-        common = tuple(value for part in shown.get("subject", ()) for key, value in part if key == "commonName")
-        return tuple(str(value) for _kind, value in shown.get("subjectAltName", ())) or common
+        return tuple(self.shown["names"])
 
     @property
     def certificate_ends(self) -> float | None:
         """The last second of the server's certificate; None where it was not verified."""
-        ends = self._certificate.get("notAfter")
-        return ssl.cert_time_to_seconds(str(ends)) if ends else None
-
-    @property
-    def _certificate(self) -> t.Mapping[str, t.Any]:
-        sock = getattr(self._driver, "_sock", None)
-        return (sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None) or {}
+        return t.cast("float | None", self.shown["ends"])
 
     def close(self) -> None:
         try:
-            self._driver.close()
+            if self._session is not None:
+                self._session.close()
         except driver_errors.MySQLError:
             pass  # it was closed by the other side: that is what we wanted
 

@@ -264,7 +264,7 @@ def _wanted(server: Server, abilities: Maybe, replica: Side, desired: Desired) -
         return Wanted()
     lacking: list[str] = []
     if not isinstance(abilities, Unread) and not isinstance(replica.abilities, Unread):
-        lacking = sorted(name for name in abilities.collations if not replica.abilities.knows_collation(name))
+        lacking = sorted(name for name in abilities.collations - replica.abilities.collations if not replica.abilities.knows_collation(name))
     strict = replica.on("innodb_strict_mode") and not server.on("innodb_strict_mode")
     shorter = replica.number("innodb_page_size") < server.number("innodb_page_size")
     return Wanted(

@@ -25,9 +25,12 @@ _ADDRESS = frozenset((1045, 1130))
 
 def read_link(context: Context, request: LinkRequest) -> LinkCurrent:
     """Read everything that the table asks about, in few statements; some only in the states that need them."""
-    source, replica, desired = context.source, context.replica, request.desired
+    replica, desired = context.replica, request.desired
     everything = replica.status()
     channels = tuple(channel for channel in everything if not channel.probe)
+    if not channels or any(channel.receiver != "running" for channel in channels):
+        context.share = None  # what is to be made depends on what the source is now
+    source = context.source
     records = Records(replica)
     rows = records.read()
     current = LinkCurrent(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ._facts import Facts, Unread
@@ -91,6 +92,7 @@ def _filter(facts: Facts) -> Outcome:
 _POINT, _PARTS = re.compile(r"(?<!\\)\."), re.compile(r"\\.|%|_|.", re.DOTALL)
 
 
+@functools.cache
 def _wild(pattern: str) -> re.Pattern[str]:
     """Turn a wild pattern of a filter, db.table, into one for the schema part."""
     schema = _POINT.split(pattern, maxsplit=1)[0]

@@ -145,10 +145,13 @@ def _ca_name(facts: Facts) -> Outcome:
     return check(shown.covers(host), ", ".join(shown.names) or "no name", required=host)
 
 
+_BETWEEN_CIPHERS = re.compile(r"[:, ]+")
+
+
 def _ciphers(side: Side, version: str) -> set[str]:
     """Return the ciphers that a server is told to take; none means its library's own choice."""
     text = side.value("tls_ciphersuites" if version == "TLSv1.3" else "ssl_cipher")
-    return {part for part in re.split(r"[:, ]+", text) if part}
+    return {part for part in _BETWEEN_CIPHERS.split(text) if part}
 
 
 def _cipher_common(facts: Facts) -> Outcome:

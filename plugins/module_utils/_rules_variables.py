@@ -29,6 +29,8 @@ from ._rule import (
     set_on_source,
 )
 
+_OLD_UTF8 = re.compile(r"^utf8(_|$)")
+
 
 def _normal(name: str, side: Side) -> str:
     """Return a variable in a form in which two servers can be compared."""
@@ -39,7 +41,7 @@ def _normal(name: str, side: Side) -> str:
         zone = side.value("system_time_zone") if value.upper() == "SYSTEM" else value
         return "UTC" if zone.upper() in ("UTC", "+00:00", "GMT", "ETC/UTC", "UNIVERSAL") else zone
     if name in ("character_set_server", "collation_server"):
-        return re.sub(r"^utf8(_|$)", r"utf8mb3\1", value)
+        return _OLD_UTF8.sub(r"utf8mb3\1", value)
     return value.upper()
 
 

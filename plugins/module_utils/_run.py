@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._connection import Login
+from ._connection import Connection, Login
 from ._errors import DatainError
 from ._server import Server
 from ._sql import Redactor
@@ -35,6 +35,7 @@ LOGIN_OPTIONS: dict[str, t.Any] = {
 SOURCE_OPTION: dict[str, t.Any] = {"type": "dict", "required": True, "options": LOGIN_OPTIONS}
 
 Progress = t.Callable[[str], None]
+Share = t.Callable[[Login], Connection]
 
 
 @dataclass
@@ -44,12 +45,15 @@ class Context:
     :param parameters: the validated options
     :param check_mode: decide, but change nothing
     :param progress: tells a person how far a long step is; it may do nothing
+    :param share: opens a session with the source that may answer with what was read for another replica; whoever needs the
+        source itself takes it away before
     """
 
     parameters: dict[str, t.Any]
     check_mode: bool = False
     progress: Progress = lambda text: None
     side: str = "replica"
+    share: Share | None = None
     _servers: dict[str, Server] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -70,7 +74,8 @@ class Context:
 
     def _server(self, side: str) -> Server:
         if side not in self._servers:
-            self._servers[side] = Server.open(self.login(side))
+            login = self.login(side)
+            self._servers[side] = Server(self.share(login)) if self.share and side == "source" else Server.open(login)
         return self._servers[side]
 
     @property
@@ -122,13 +127,19 @@ def secrets_of(options: dict[str, t.Any], values: dict[str, t.Any] | None) -> t.
 
 
 def run(
-    capability: Capability, parameters: dict[str, t.Any], *, check_mode: bool, diff: bool, progress: Progress | None = None
+    capability: Capability,
+    parameters: dict[str, t.Any],
+    *,
+    check_mode: bool,
+    diff: bool,
+    progress: Progress | None = None,
+    share: Share | None = None,
 ) -> dict[str, t.Any]:
     """Run a capability and return what the task returns, with ``failed`` set where it failed.
 
     The one place where results are built: both ways in go through here, so every secret is masked in every form.
     """
-    context = Context(parameters, check_mode=check_mode, side=capability.side)
+    context = Context(parameters, check_mode=check_mode, side=capability.side, share=share)
     redactor = Redactor(secrets_of(capability.argument_spec, parameters))
     if progress:
         context.progress = lambda text: progress(redactor.text(text))

@@ -19,7 +19,7 @@ from ansible.plugins.loader import filter_loader
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _connection
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import DatainError
-from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Capability, run
+from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Capability, Share, run
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
 
 # The name under which the role and the playbook register the plan of a source.
@@ -27,6 +27,8 @@ _SOURCE_PLAN = "__source_plan"
 # Workers are forked from the process that imports this: what it has looked up, none of them looks up again.
 filter_loader.get("ansible.builtin.default")
 codecs.lookup("idna")
+codecs.lookup("ascii")
+ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 ssl.cert_time_to_seconds("Jan  1 00:00:00 2030 GMT")
 
 
@@ -57,11 +59,15 @@ class CapabilityAction(ActionBase):
         if not self._is_local():
             wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
             return self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
-        return {**result, **self._run_here(self.capability, arguments, task_vars.get("inventory_hostname", ""))}
+        return {**result, **self._run_here(arguments, task_vars.get("inventory_hostname", ""))}
 
-    def _run_here(self, capability: Capability, arguments: dict[str, t.Any], host: str) -> dict[str, t.Any]:
-        """Run a capability in this worker."""
-        validation = ArgumentSpecValidator(capability.argument_spec, **capability.rules).validate(arguments)
+    def _run_here(self, arguments: dict[str, t.Any], host: str, share: Share | None = None) -> dict[str, t.Any]:
+        """Run the capability in this worker."""
+        capability = self.capability
+        # Since core 2.19 values carry tags in types of their own: the driver takes them for strangers, and to validate them takes
+        # twice as long.
+        plain = json.loads(json.dumps(arguments, default=str))
+        validation = ArgumentSpecValidator(capability.argument_spec, **capability.rules).validate(plain)
         if validation.error_messages:
             error = validation.errors[0]
             message = str(error)
@@ -70,11 +76,11 @@ class CapabilityAction(ActionBase):
             return {"failed": True, "changed": False, "msg": message}
         return run(
             capability,
-            # Since core 2.19 values carry tags in types of their own, which the driver takes for strangers.
-            json.loads(json.dumps(validation.validated_parameters)),
+            validation.validated_parameters,
             check_mode=bool(self._task.check_mode),
             diff=bool(self._task.diff),
             progress=lambda text: self._display.display(f"  [{host}] {text}"),
+            share=share,
         )
 
     def _from_inventory(self, task_vars: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:

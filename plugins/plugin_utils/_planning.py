@@ -10,11 +10,13 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.datain.azure_mysql.plugins.module_utils._connection import Connection, Login
 from ansible_collections.datain.azure_mysql.plugins.module_utils._report import CAPABILITY as REPORT
-from ansible_collections.datain.azure_mysql.plugins.module_utils._run import run
+from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Share, run
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils._reporting import report_options
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils._sharing import BOARD, SharedConnection
 
 # What is in the report then, and is not carried about in the results of a fleet.
 _REPORTED = ("findings", "summary")
@@ -43,6 +45,19 @@ class PlanningAction(CapabilityAction):
         if report.get("failed"):
             return {**result, **report, "reported": False}
         return {**{name: value for name, value in result.items() if name not in _REPORTED}, "reported": True}
+
+    def _run_here(self, arguments: dict[str, t.Any], host: str, share: Share | None = None) -> dict[str, t.Any]:
+        """Plan with what another replica's worker has read on the source. Only that nothing is to be done may follow from that."""
+        sessions: list[SharedConnection] = []
+
+        def connect(login: Login) -> Connection:
+            sessions.append(SharedConnection(login, BOARD, self._task._uuid))
+            return sessions[-1]
+
+        result = super()._run_here(arguments, host, connect)
+        if any(session.shares for session in sessions) and (result.get("failed") or result["plan"]["work"]):
+            return super()._run_here(arguments, host)
+        return result
 
     def _inventory_problems(self, inventory: _inventory.Inventory, host: str) -> list[str]:
         problems = _inventory.component_problems(inventory, host)

@@ -139,11 +139,21 @@ def test_five_replicas_of_one_source(shop):
         assert linked(pair, replica)
         assert pair.catch_up(replica) is None
         assert pair.rows(replica) == pair.rows(pair.source)
+    pair.watch(table=True)
     again = onboard(pair, count=True)
     assert again.status == 0 and again.changed == 0, again.text
+    # Its own play reads the source, and one replica for all five.
+    assert asked(pair, pair.source)[0] == 2
+    assert [asked(pair, replica)[0] for replica in pair.replicas] == [1] * 5
     assert len(again.tasks["shop"]) <= TASKS_A_SOURCE + 1, again.tasks
     assert {host: len(tasks) for host, tasks in again.tasks.items() if host != "shop" and len(tasks) > TASKS_A_LINK} == {}
     assert len(again.tasks) == 6
+    # What another replica's worker has read on the source decides about nothing that is to be done.
+    pair.replicas[2].sql("CALL mysql.az_replication_stop")
+    pair.watch(table=True)
+    mended = onboard(pair)
+    assert mended.status == 0 and linked(pair, pair.replicas[2]), mended.text
+    assert asked(pair, pair.source)[0] > 2
     # A host that is taken out of the inventory is nobody's business any more: its link runs on.
     inventory = pair.variables()
     del inventory["all"]["children"]["datain_replicas"]["hosts"]["azure2"]
