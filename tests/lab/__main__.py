@@ -24,6 +24,7 @@ import catalogue
 import certificates
 import dress
 import fetch
+import keyring
 import process
 import service
 from layout import LabError, check_name, load, names, save, say, server_dir, servers_dir, states, write_private
@@ -31,7 +32,7 @@ from layout import LabError, check_name, load, names, save, say, server_dir, ser
 # What scripts may rely on; the rest of a state is the lab's own.
 SHOWN = ("name", "server", "flavour", "version", "service", "with", "backend", "host", "port", "network_host", "network_port", "admin_user",
          "admin_password", "ca", "wrong_ca", "socket", "container", "client", "admin_client", "bin_dir", "option_file", "error_log",
-         "general_log", "settings", "tls", "client_tls", "pid", "running", "network", "containers_conf", "ssh")
+         "general_log", "settings", "tls", "client_tls", "keyring", "pid", "running", "network", "containers_conf", "ssh")
 
 
 def backend_of(state):
@@ -66,11 +67,13 @@ def up(args):
     if not entry["flavour"]:
         args.backend = "container"
     service.check(args.server, args.service, args.switches)
+    if args.keyring:
+        keyring.check(args.server)
     state = {"name": args.name, "server": args.server, "flavour": entry["flavour"], "version": entry["version"],
              "service": args.service, "with": args.switches, "backend": args.backend, "settings": args.set, "tls": not args.without_tls,
              "client_tls": not args.without_tls and entry.get("client_tls", True), "network_host": None, "network_port": None,
              "admin_user": "azadmin" if args.service else "dba", "admin_password": dress.password(), "pid": None,
-             "ca": str(certificates.ca()), "wrong_ca": str(certificates.wrong_ca()), "ssh": args.ssh or not entry["flavour"]}
+             "ca": str(certificates.ca()), "wrong_ca": str(certificates.wrong_ca()), "keyring": args.keyring, "ssh": args.ssh or not entry["flavour"]}
     if state["ssh"] and state["backend"] != "container":
         raise LabError("ssh is for containers: --backend container")
     servers_dir()
@@ -263,6 +266,7 @@ def parser():
     command.add_argument("--backend", choices=("process", "container"), default="process")
     command.add_argument("--set", action="append", default=[], metavar="VARIABLE=VALUE", help="an option of the server, also skip-log-bin")
     command.add_argument("--without-tls", action="store_true", help="a server that offers no TLS")
+    command.add_argument("--keyring", action="store_true", help="a server that can encrypt its files")
     command.add_argument("--ssh", action="store_true", help="with an ssh server (containers only)")
     command.add_argument("--keep", action="store_true", help="leave what is there when it does not come up")
     command.add_argument("--json", action="store_true")

@@ -158,6 +158,7 @@ SERVERS = {
         "initialise": "initialize",
         "daemon": "usr/sbin/mysqld",
         "clients": {"mysql": "usr/bin/mysql", "mysqldump": "usr/bin/mysqldump", "mysqlbinlog": "usr/bin/mysqlbinlog"},
+        "keyring": "component_keyring_file",
         "service_name": "mysql",
         "image": "bookworm",
     },

@@ -20,6 +20,7 @@ import catalogue
 import certificates
 import dress
 import fetch
+import keyring
 import process
 from layout import LabError, cache_dir, lab_id, lock, private, save, say, server_dir, socket_path, state_dir, wait_for, write_private
 
@@ -151,6 +152,8 @@ def _database(state, entry, tree, settings, without_tls):
         (home / folder).mkdir(parents=True, exist_ok=True)
     run = private(socket_path(name).parent / ("run" if socket_path(name).name == "s.sock" else name))
     subprocess.run(["cp", "-a", "--reflink=auto", str(process.template(entry, tree, settings)), str(home / "data")], check=True)
+    if state["keyring"]:
+        keyring.give(entry, tree, home / "data", "/var/lib/mysql")
     if not without_tls:
         certificates.server(name, home / "etc/tls")
     inside = pathlib.PurePosixPath("/opt/server")

@@ -19,6 +19,7 @@ import catalogue
 import certificates
 import dress
 import fetch
+import keyring
 from layout import LabError, cache_dir, lab_id, lock, private, save, server_dir, socket_path, wait_for, write_private
 
 START_SECONDS = 90
@@ -111,6 +112,8 @@ def create(state, entry, tree, settings, without_tls):
         private(home / folder)
     fresh = template(entry, tree, settings)
     subprocess.run(["cp", "-a", "--reflink=auto", str(fresh), str(home / "data")], check=True)
+    if state["keyring"]:
+        keyring.give(entry, tree, home / "data", home / "data")
     (home / "error.log").touch(mode=0o600)
     if not without_tls:
         certificates.server(name, home / "tls")

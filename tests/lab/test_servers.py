@@ -7,10 +7,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
+import sys
 
 import catalogue
 import pytest
-from asking import BACKEND, Server, lab
+from asking import BACKEND, LAB, Server, lab
 
 SERVERS = sorted(name for name, entry in catalogue.SERVERS.items() if entry["flavour"])
 EXECUTED = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"
@@ -55,3 +57,24 @@ def test_without_a_binary_log(server):
     with _up(server, "--set", "skip-log-bin", "--without-tls") as it:
         assert it.admin("SELECT @@log_bin") == [["0"]]
         lab("reset", it.name)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_with_a_keyring(server):
+    """One server of a build has it, and its neighbours are as they were."""
+    if "keyring" not in catalogue.SERVERS[server]:
+        done = subprocess.run([sys.executable, LAB, "up", "never", "--server", server, "--keyring"], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "%s has no keyring" % server in done.stderr
+        return
+    loaded = "SELECT STATUS_VALUE FROM performance_schema.keyring_component_status WHERE STATUS_KEY = 'Component_status'"
+    with _up(server, "--keyring") as it:
+        assert it.root(loaded) == [["Active"]]
+        it.root("SET GLOBAL binlog_encryption = ON; CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY) ENCRYPTION = 'Y'; "
+                "INSERT INTO shop.orders VALUES (42)")
+        assert it.root("SHOW BINARY LOGS")[-1][2] == "Yes"
+        lab("restart", it.name)
+        assert it.root("SELECT id FROM shop.orders") == [["42"]]
+        lab("reset", it.name)
+        assert it.root("SELECT @@GLOBAL.binlog_encryption") == [["0"]]
+    with _up(server) as it:
+        assert it.root(loaded) == []
