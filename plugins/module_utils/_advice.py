@@ -42,7 +42,16 @@ _FULL = Advice("the storage is full", f"give the server more storage (its --stor
 # The first entry that has the code and whose pattern the message matches; no codes means any.
 _TABLE: tuple[tuple[tuple[int, ...], str, Advice], ...] = (
     ((), r"No space left on device|(?:errno|errcode|error):? ?28\b", _FULL),
-    ((1021, 1114, 1595), "", _FULL),
+    ((1021, 1114), "", _FULL),
+    (
+        (1595, 13122),
+        "",
+        Advice(
+            "the receiver cannot write down an event: the storage is full, or the event's checksum is wrong, since it was damaged on its way or in the log",
+            f"give the server more storage if it is full; else read the source's log with mysqlbinlog --verify-binlog-checksum: if it is damaged,"
+            f" {SEED_AGAIN}; if not, start the link",
+        ),
+    ),
     ((1007, 1050), "", Advice(f"what the source created is on the replica already: {_OLDER}", SEED_AGAIN)),
     (
         (1032,),
@@ -103,6 +112,14 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Advice], ...] = (
         Advice(
             "the data brings values for an invisible primary key that the replica makes by itself",
             f"set sql_generate_invisible_primary_key to OFF on the replica, and {SEED_AGAIN}",
+        ),
+    ),
+    (
+        (3185,),
+        "",
+        Advice(
+            "the source encrypts a table by itself, and the replica has no keyring for that",
+            f"make the same change on the replica without ENCRYPTION, {_PASS_IT}",
         ),
     ),
     (

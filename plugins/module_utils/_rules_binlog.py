@@ -21,10 +21,12 @@ from ._rule import (
     Rule,
     check,
     dotted,
+    failed,
     listed,
     not_applicable,
     on_both,
     passed,
+    set_on_replica,
     set_on_source,
 )
 from ._rules_gtid import gtids_missing
@@ -134,6 +136,17 @@ def _compression(facts: Facts) -> Outcome:
     )
 
 
+def _checksum(facts: Facts) -> Outcome:
+    """The source writes checksums, and where they are the receiver looks at them; the applier does where it is not told otherwise."""
+    name = "binlog_checksum"
+    source, replica = on_both(facts)
+    if source.value(name, "NONE").upper() == "NONE":
+        return failed(f"{name} = {source.value(name, 'not there')}", remedy=set_on_source(facts, name, "CRC32"))
+    verify = "replica_sql_verify_checksum" if "replica_sql_verify_checksum" in replica.variables else "slave_sql_verify_checksum"
+    ignored = replica.value(verify).upper() in ("OFF", "0")
+    return check(not ignored, f"{name} = {source.value(name)}; {verify} = {replica.value(verify)}", remedy=set_on_replica(facts, verify, "ON"))
+
+
 def _encryption(facts: Facts) -> Outcome:
     name = "encrypt_binlog" if facts.source.is_mariadb else "binlog_encryption"
     return check(not facts.source.on(name), f"{name} = {facts.source.value(name, 'not there')}")
@@ -211,11 +224,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "binlog.checksum",
-        "source",
-        "The checksum of the log is one that every replica knows",
+        "pair",
+        "An event that was damaged on its way is noticed, and not applied",
         MANUAL,
-        _variable("binlog_checksum", "CRC32", "NONE"),
+        _checksum,
         WARNING,
+        required="binlog_checksum = CRC32 on the source, replica_sql_verify_checksum = ON on the replica",
     ),
     Rule(
         "binlog.compression",

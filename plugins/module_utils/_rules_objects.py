@@ -90,10 +90,9 @@ def _fixed_keys(facts: Facts) -> Outcome:
 
 
 def _uses(facts: Facts) -> Outcome:
-    unsuited = facts.desired.service.unsuited
-    if not unsuited:
-        return not_applicable("this service's page advises against no use")
-    return unknown(f"what the replica is for is not known here; it is not meant for {', '.join(unsuited)}", "use another service for these")
+    """What the replica is for cannot be seen: where the page advises against a use, that is said to whoever knows it."""
+    unsuited = ", ".join(facts.desired.service.unsuited)
+    return check(not unsuited, unsuited or "none", summary=f"Read before use: this service is not meant for {unsuited}" if unsuited else None)
 
 
 RULES: tuple[Rule, ...] = (
@@ -166,11 +165,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "advice.use",
         "pair",
-        "The replica is for a use that the service is suited for",
+        "The service's page advises against no use of the replica",
         PAGE,
         _uses,
         INFO,
         needs_login=False,
-        remedy="use another service for disaster recovery, read scale or ETL",
+        remedy="nothing, if the replica is for none of these; else use another service",
     ),
 )

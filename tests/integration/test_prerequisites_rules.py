@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each rule is broken on a real server by the server's own client, found, and kept again once that is undone.
 
-The registry below is the list of how; what no server of the lab can be made to break is named with its reason, and is proven
-on facts by the unit tests. Servers are shared: each test leaves them as it found them.
+The registry below is the list of how. Servers are shared: each test leaves them as it found them.
 """
 
 from __future__ import annotations
@@ -43,13 +42,6 @@ PROBLEM = {"login_tls": "required", "login_password": "wrong"}
 
 # Their tests are those of the control plane's documents and of the probe.
 OF_DOCUMENTS = {rule.id for rule in (*_rules_platform.RULES, *_rules_reach.RULES)}
-# Shown on facts only (tests/unit/test__rules.py).
-NO_SERVER_BREAKS = {
-    "binlog.checksum": "every server knows NONE and CRC32 and nothing else",
-    "binlog.encryption": "needs a keyring: of the builds only 9.7's has one, loaded by a file beside the program, which all servers of that build share",
-    "schema.encrypted": "needs a keyring too",
-    "advice.use": "nobody can see it from a server",
-}
 
 
 class Bench:
@@ -249,6 +241,8 @@ REGISTRY: tuple[Break, ...] = (
     Break("binlog.enabled", options=other("source", "old")),
     *variable("binlog.format", "binlog_format", "'STATEMENT'", "'ROW'"),
     *variable("binlog.row_image", "binlog_row_image", "'MINIMAL'", "'FULL'"),
+    *variable("binlog.checksum", "binlog_checksum", "NONE", "CRC32"),
+    *variable("binlog.checksum", "slave_sql_verify_checksum", "OFF", "ON", side="replica"),
     *variable("binlog.row_value_options", "binlog_row_value_options", "'PARTIAL_JSON'", "''", "mysql"),
     Break(
         "binlog.compression",
@@ -353,6 +347,7 @@ REGISTRY: tuple[Break, ...] = (
     Break("link.plugin", "mariadb", source="CREATE USER datain@'%' IDENTIFIED VIA unix_socket", undo="ALTER USER datain@'%' IDENTIFIED BY 'some-pass-1'"),
     *(Break("accounts.missing", flavour, source="CREATE USER app@'10.%'", undo="DROP USER app@'10.%'", names="`app`@`10.%`") for flavour in PAIRS),
     Break("accounts.plugins", source="CREATE USER app@'10.%'", undo="DROP USER app@'10.%'", options=other("replica", "old"), names="`app`@`10.%`"),
+    Break("advice.use", options=given(service="mysql_data_sync"), names="disaster recovery", severity="info"),
     # TLS of the link
     *(Break("link.without_tls", flavour, options=given(link_ca=""), severity="error") for flavour in PAIRS),
     Break("link.without_tls", options=other("source", "old", link_ca=""), severity="warning"),
@@ -474,6 +469,7 @@ REGISTRY: tuple[Break, ...] = (
 # Broken by more than one statement, in a test of their own below.
 IN_TESTS_OF_THEIR_OWN = {
     "advice.primary_key_values",
+    "binlog.encryption",
     "binlog.position_kept",
     "binlog.retention_for_seed",
     "gtid.consistency",
@@ -485,6 +481,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "link.certificate_ends",
     "link.received",
     "replica.channels",
+    "schema.encrypted",
     "schema.long_names",
     "schema.reserved_words",
     "schema.sql_modes",
@@ -505,7 +502,7 @@ IN_TESTS_OF_THEIR_OWN = {
 
 def test_every_rule_is_in_the_registry():
     rules = {rule.id for rule in _prerequisites.RULES}
-    found = [{entry.rule for entry in REGISTRY}, IN_TESTS_OF_THEIR_OWN, set(NO_SERVER_BREAKS), OF_DOCUMENTS]
+    found = [{entry.rule for entry in REGISTRY}, IN_TESTS_OF_THEIR_OWN, OF_DOCUMENTS]
     assert set.union(*found) == rules
     assert sum(map(len, found)) == len(rules), "each in one place"
 
@@ -639,6 +636,29 @@ def test_a_receiver_that_stands_still(fresh):
     door.let_go()
     until(lambda: status(fresh.ask(), "link.received") == ["passed"], "the receiver does not go on")
     door.shut()
+
+
+@either
+@pytest.mark.parametrize(("checksum", "arrived"), [("NONE", "h0nest"), ("CRC32", None)])
+def test_an_event_that_is_damaged_in_the_log(fresh, checksum, arrived):
+    """What the rule about checksums is for: without one the replica takes a wrong byte for the data."""
+    fresh.source.sql(f"SET GLOBAL binlog_checksum={checksum}; FLUSH BINARY LOGS")
+    assert status(fresh.ask(), "binlog.checksum") == ["failed" if checksum == "NONE" else "passed"]
+    fresh.replica.sql("CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(50)) ENGINE=InnoDB")
+    fresh.link()
+    fresh.replica.sql("CALL mysql.az_replication_stop")
+    fresh.source.sql("INSERT INTO shop.item VALUES (1, 'honest')")
+    log = Path(fresh.source.value("SELECT @@datadir")) / fresh.source.sql("SHOW MASTER STATUS")[0][0]
+    # In place: the server has the file open.
+    with log.open("r+b") as file:
+        file.seek(log.read_bytes().rindex(b"honest"))
+        file.write(b"h0nest")
+    fresh.replica.sql("CALL mysql.az_replication_start")
+    if arrived is None:
+        until(lambda: "could not queue event" in fresh.replica.client("-e", "SHOW SLAVE STATUS").stdout, "the damage is not noticed")
+    else:
+        until(lambda: fresh.replica.value("SELECT name FROM shop.item"), "the row does not come")
+    assert fresh.replica.value("SELECT name FROM shop.item") == arrived
 
 
 @mariadb
@@ -839,6 +859,37 @@ def test_a_right_that_is_taken_away_in_one_schema(bench):
         assert findings["rights.source_dump"]["seen"] == "missing: SELECT on `pay`"
         assert status(findings, "rights.source_dump", "schema.engines") == ["failed", "unknown"]
         assert status(bench.ask(source=login, schemas=["shop"]), "rights.source_dump", "schema.engines") == ["passed", "passed"]
+
+
+@mysql
+def test_what_is_encrypted_and_what_that_means_to_a_replica(bench):
+    source, replica = bench.lab("rules-keyed", "mysql-9.7", "--keyring"), bench.new
+    login = source.login(login_tls="required")
+    rules = ("binlog.encryption", "schema.encrypted")
+    assert status(bench.ask(source=login), *rules) == ["passed", "passed"]
+    source.sql(
+        "SET GLOBAL binlog_encryption=ON; CREATE USER up@'%' IDENTIFIED BY 'up-pass-1'; GRANT REPLICATION SLAVE ON *.* TO up@'%';"
+        "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY); INSERT INTO shop.item VALUES (1)"
+    )
+    state = source.state
+    replica.sql(
+        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='{state['host']}', SOURCE_PORT={state['port']}, SOURCE_USER='up', SOURCE_PASSWORD='up-pass-1',"
+        f" SOURCE_SSL=1, SOURCE_LOG_FILE='{source.sql('SHOW BINARY LOGS')[-1][0]}', SOURCE_LOG_POS=4; START REPLICA"
+    )
+    # Encrypted on the source's disk, and what the replica gets is not.
+    until(lambda: replica.value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'") == "1", "the link does not come up")
+    until(lambda: replica.value("SELECT id FROM shop.item") == "1", "the row does not come")
+    assert status(bench.ask(source=login), *rules) == ["failed", "passed"]
+    source.sql("CREATE TABLE shop.secret (id INT PRIMARY KEY) ENCRYPTION='Y'")
+    found = bench.ask(source=login)["schema.encrypted"]
+    assert (found["status"], found["severity"], found["objects"]) == ("failed", "warning", ["`shop`.`secret`"])
+    # The replica has no keyring: its applier stops, and a load ends in the same.
+    error = "SELECT LAST_ERROR_NUMBER FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER > 0 LIMIT 1"
+    until(lambda: replica.value(error) == "3185", "the applier does not stop")
+    made = source.sql("SHOW CREATE TABLE shop.secret")[0][1].replace("\\n", "\n")
+    assert "ERROR 3185" in replica.client("shop", text=made).stderr
+    replica.reset()
+    source.down()
 
 
 @mysql

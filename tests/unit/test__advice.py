@@ -10,7 +10,7 @@ from ansible_collections.datain.azure_mysql.plugins.module_utils._advice import 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import ChannelError
 from ansible_collections.datain.azure_mysql.plugins.module_utils._sql import without_credentials
 
-KNOWN = (1062, 1032, 1146, 1396, 1236, 1593, 2003, 2026, 1045, 1130, 2061, 1068, 1075, 4109, 13117, 1021)
+KNOWN = (1062, 1032, 1146, 1396, 1236, 1593, 2003, 2026, 1045, 1130, 2061, 1068, 1075, 4109, 13117, 1021, 1595, 13122, 3185)
 
 
 @pytest.mark.parametrize("code", KNOWN)
@@ -31,6 +31,7 @@ def test_a_known_error_has_a_way_out(code: int) -> None:
         (1593, "The replication receiver thread cannot start because the source has GTID_MODE = ON", "GTID modes"),
         (1030, "Got error 28 from storage engine (errno: 28 - No space left on device)", "storage is full"),
         (3, "Error writing file '/tmp/x' (Errcode: 28 - No space left on device)", "storage is full"),
+        (1595, "Relay log write failure: could not queue event from master", "checksum"),
         (1060, "Duplicate column name 'my_row_id'", "invisible primary key"),
         (1060, "Duplicate column name 'price'", "nothing is known"),
     ],
