@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._replica_link import CAPABILITY
-from ansible_collections.datain.azure_mysql.plugins.plugin_utils._action import CapabilityAction
+from ansible_collections.datain.azure_mysql.plugins.plugin_utils._following import FollowingAction
 
 
-class ActionModule(CapabilityAction):
+class ActionModule(FollowingAction):
     capability = CAPABILITY

@@ -238,6 +238,7 @@ def _run(context: Context) -> dict[str, t.Any]:
             "blocks": [block.to_result() for block in found],
         },
         "link": link_result(current.channel),
+        "identity": context.replica.identity.to_result(),
         "findings": [finding.to_result() for finding in (*plan.findings, *link.findings, *_backups(plan, options)) if finding.status in _SHOWN],
         "summary": _prerequisites.summarise(plan.findings, options["fail_on"]),
         "diff": _difference(plan),

@@ -24,6 +24,9 @@ from ._rule import (
     unknown,
 )
 
+DUPLICATE = "server_id.duplicate"
+OTHER_ID = "give one of them another server_id; on a managed server that takes another managed server"
+
 
 def _id_zero(facts: Facts) -> Outcome:
     zero = [f"{name}: server_id = 0" for name, side in (("source", facts.source), ("replica", facts.replica)) if side.identity.server_id == 0]
@@ -34,7 +37,7 @@ def _id_duplicate(facts: Facts) -> Outcome:
     source, replica = facts.source.identity.server_id, facts.replica.identity.server_id
     others = (source, *facts.desired.siblings)
     seen = f"source {source}, replica {replica}" + (f", other replicas {', '.join(map(str, facts.desired.siblings))}" if facts.desired.siblings else "")
-    return check(replica not in others, seen)
+    return check(replica not in others, seen, remedy=OTHER_ID if replica in facts.desired.siblings else None)
 
 
 def _upstream(facts: Facts) -> Outcome:
@@ -175,7 +178,7 @@ RULES: tuple[Rule, ...] = (
         remedy="set server_id below [mysqld] in the source's option file and alive: SET GLOBAL server_id = <number>;",
     ),
     Rule(
-        "server_id.duplicate",
+        DUPLICATE,
         "pair",
         "No two servers around this source have the same server_id",
         MANUAL,
@@ -201,7 +204,7 @@ RULES: tuple[Rule, ...] = (
         _fan_out("server_id"),
         needs=("replica.channels", "replica.records"),
         required="all different",
-        remedy="give one of them another server_id; on a managed server that takes another managed server",
+        remedy=OTHER_ID,
     ),
     Rule(
         "uuid.duplicate",

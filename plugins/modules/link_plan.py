@@ -156,6 +156,21 @@ plan:
       elements: dict
       returned: always
       sample: []
+identity:
+  description: Who the replica says that it is.
+  returned: always
+  type: dict
+  contains:
+    server_id:
+      description: Its server_id.
+      type: int
+      returned: always
+      sample: 1790243412
+    server_uuid:
+      description: Its server_uuid, null on MariaDB.
+      type: str
+      returned: always
+      sample: 3e11fa47-71ca-11e1-9e33-c80aa9429562
 link:
   description: The link as it is. The keys are those of RV(datain.azure_mysql.replica_info#module:replica.link).
   returned: always

@@ -22,8 +22,8 @@ from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import 
 from ansible_collections.datain.azure_mysql.plugins.module_utils._run import Capability, Share, run
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _inventory
 
-# The name under which the role and the playbook register the plan of a source.
-_SOURCE_PLAN = "__source_plan"
+# The names under which the roles and the playbook register the plans of a source and of a replica.
+_PLANS = {_inventory.SOURCES: "__source_plan", _inventory.REPLICAS: "__preflight_plan"}
 # Workers are forked from the process that imports this: what it has looked up, none of them looks up again.
 filter_loader.get("ansible.builtin.default")
 codecs.lookup("idna")
@@ -86,12 +86,19 @@ class CapabilityAction(ActionBase):
     def _from_inventory(self, task_vars: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
         """Return the options that the inventory gives and the task does not, and what is wrong with the inventory."""
         host = task_vars.get("inventory_hostname", "")
-        groups = task_vars.get("groups") or {}
         group = _inventory.SOURCES if self.capability.side == "source" else _inventory.REPLICAS
         missing = set(self.capability.argument_spec) - set(self._task.args)
-        if host not in (groups.get(group) or ()) or not missing:
+        if host not in ((task_vars.get("groups") or {}).get(group) or ()) or not missing:
             return {}, []
-        others = task_vars["hostvars"]
+        inventory = self._inventory(task_vars)
+        problems = self._inventory_problems(inventory, host)
+        if problems:
+            return {}, problems
+        options = _inventory.source_options if group == _inventory.SOURCES else _inventory.link_options
+        return {name: value for name, value in options(inventory, host).items() if name in missing and value is not None}, []
+
+    def _inventory(self, task_vars: dict[str, t.Any]) -> _inventory.Inventory:
+        host, others = task_vars.get("inventory_hostname", ""), task_vars["hostvars"]
 
         def read(name: str) -> _Variables:
             if name == host:
@@ -99,12 +106,10 @@ class CapabilityAction(ActionBase):
             whole = functools.cache(lambda: others[name])
             return _Variables(others.raw_get(name), lambda variable: whole()[variable])
 
-        inventory = _inventory.Inventory(groups, read, lambda source: (others.raw_get(source) if source in others else {}).get(_SOURCE_PLAN) or {})
-        problems = self._inventory_problems(inventory, host)
-        if problems:
-            return {}, problems
-        options = _inventory.source_options if group == _inventory.SOURCES else _inventory.link_options
-        return {name: value for name, value in options(inventory, host).items() if name in missing and value is not None}, []
+        def planned(name: str, group: str) -> t.Mapping[str, t.Any]:
+            return (others.raw_get(name) if name in others else {}).get(_PLANS[group]) or {}
+
+        return _inventory.Inventory(task_vars.get("groups") or {}, read, planned)
 
     def _inventory_problems(self, inventory: _inventory.Inventory, host: str) -> list[str]:
         """Return what is wrong with what the inventory says about this host."""

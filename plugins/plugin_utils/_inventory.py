@@ -28,6 +28,7 @@ CONTROL_PLANES = ("none", "az")
 Host = t.Mapping[str, t.Any]
 # How one host's variables are read: by name, templated.
 Reader = t.Callable[[str], Host]
+Planned = t.Callable[[str, str], Host]
 
 
 class Inventory:
@@ -35,10 +36,10 @@ class Inventory:
 
     :param groups: Ansible's groups
     :param read: returns the variables of a host
-    :param planned: returns what the plan of a source has found out in this run, where there was one
+    :param planned: returns what the plan of a host of a group has found out in this run, where there was one
     """
 
-    def __init__(self, groups: t.Mapping[str, t.Sequence[str]], read: Reader, planned: Reader = lambda source: {}) -> None:
+    def __init__(self, groups: t.Mapping[str, t.Sequence[str]], read: Reader, planned: Planned = lambda name, group: {}) -> None:
         self.sources = list(groups.get(SOURCES) or ())
         self.replicas = list(groups.get(REPLICAS) or ())
         self._read = read
@@ -60,12 +61,16 @@ class Inventory:
 
     def replicas_of(self, source: str) -> list[str]:
         """Return the replicas of a source, which takes the variables of all replicas there are, unless its plan has named them."""
-        known = self._planned(source).get("replicas")
+        known = self._planned(source, SOURCES).get("replicas")
         return [name for name in self.replicas if self.source_of(name) == source] if known is None else list(known)
 
     def judged(self, source: str) -> bool:
         """Tell whether a source and all of its replicas, each against all others, were found right when the source was planned."""
-        return "plan" in self._planned(source)
+        return "plan" in self._planned(source, SOURCES)
+
+    def plan_of(self, replica: str) -> Host:
+        """Return what the plan of a replica has found out in this run; empty where there was none."""
+        return self._planned(replica, REPLICAS)
 
 
 def _login(inventory: Inventory, name: str, tls: str) -> dict[str, t.Any]:
@@ -303,6 +308,24 @@ def shared_servers(inventory: Inventory, name: str) -> list[str]:
         for other in inventory.replicas
         if other != name and _address(inventory, other) == own
     ]
+
+
+def shared_identities(inventory: Inventory, name: str) -> list[str]:
+    """Return the other replicas of the same source whose servers say that they are the same as this host's.
+
+    The source could tell such two apart only once one of them receives, and hosts of one run are planned before any does. So what
+    their own servers have answered to the plans of this run is compared, for a replica that has no link yet.
+    """
+    plan = inventory.plan_of(name)
+    if (plan.get("link") or {}).get("state") != "absent":
+        return []
+    found = []
+    for other in inventory.replicas_of(inventory.source_of(name)):
+        theirs = {} if other == name else inventory.plan_of(other).get("identity") or {}
+        same = [key for key, value in (plan.get("identity") or {}).items() if value and theirs.get(key) == value]
+        if same and inventory.value(other, "state") != "absent":
+            found.append(f"{name} and {other} are to follow one source, and have the same {same[0]}, {theirs[same[0]]}")
+    return found
 
 
 def _address(inventory: Inventory, name: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -162,6 +163,33 @@ def test_five_replicas_of_one_source(shop):
     assert less.status == 0 and less.changed == 0, less.text
     assert "azure2" not in less.recap
     assert linked(pair, pair.replicas[1])
+
+
+@pytest.mark.parametrize("flavour", ["mysql", "mariadb"])
+def test_two_replicas_of_one_server_id(shop, flavour):
+    """The source cannot tell them apart before one of them receives, and both are planned before that: their own servers tell."""
+    pair = shop.pair(flavour, 2)
+    one, two = pair.replicas
+    own = two.value("SELECT @@server_id")
+    two.sql(f"SET GLOBAL server_id={one.value('SELECT @@server_id')}")
+    schemas = [server.sql("SHOW DATABASES") for server in pair.replicas]
+    run = onboard(pair)
+    assert run.status != 0
+    assert run.text.count("have the same server_id") >= 2 and "give one of them another server_id" in run.text, run.text
+    assert [server.sql("SHOW DATABASES") for server in pair.replicas] == schemas and not any(server.status() for server in pair.replicas)
+    report = json.loads((pair.home / "report" / "report.json").read_text())
+    assert {host["host"]: [block["rule"] for block in host["blocks"]] for host in report["hosts"] if host["role"] == "replica"} == {
+        "azure1": ["server_id.duplicate"],
+        "azure2": ["server_id.duplicate"],
+    }
+    # One after the other, the second is found by what the source knows of the first; and it is not touched.
+    assert onboard(pair, "--limit", "azure1").status == 0 and linked(pair, one)
+    run = onboard(pair)
+    assert run.status != 0 and run.recap["azure1"]["failed"] == 0 and run.recap["azure2"]["failed"] == 1, run.text
+    assert "server_id.fan_out" in run.text and linked(pair, one) and not two.status()
+    two.sql(f"SET GLOBAL server_id={own}")
+    assert onboard(pair).status == 0
+    assert linked(pair, one) and linked(pair, two)
 
 
 def test_two_runs_at_once(pair):

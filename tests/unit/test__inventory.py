@@ -122,6 +122,33 @@ def test_a_source_has_as_many_replicas_as_the_service_allows(number: int, servic
         assert right or "allows 5" in problems[-1]
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs", "change", "same"),
+    [
+        ((7, "u"), (8, "v"), {}, None),
+        ((7, "u"), (7, "v"), {}, "server_id, 7"),
+        ((7, "u"), (8, "u"), {}, "server_uuid, u"),
+        ((7, None), (8, None), {}, None),
+        ((7, None), (7, None), {"datain_state": "absent"}, None),
+        ((7, None), (7, None), {"datain_source": "db2"}, None),
+        ((7, None), None, {}, None),
+    ],
+)
+@pytest.mark.parametrize("state", ["absent", "running"])
+def test_replicas_that_are_the_same_by_what_their_servers_say(mine, theirs, change, same, state) -> None:
+    def plan(identity: tuple[int, str | None], state: str) -> dict[str, t.Any]:
+        return {"identity": dict(zip(("server_id", "server_uuid"), identity, strict=True)), "link": {"state": state}}
+
+    plans = {"az": plan(mine, state), **({"twin": plan(theirs, "absent")} if theirs else {})}
+    hosts = {"db": SOURCE, "db2": SOURCE, "az": REPLICA, "twin": {**REPLICA, **change}}
+    groups = {"datain_sources": ["db", "db2"], "datain_replicas": ["az", "twin"]}
+    seen = _inventory.Inventory(groups, hosts.__getitem__, lambda name, group: plans.get(name, {}) if group == "datain_replicas" else {})
+    found = _inventory.shared_identities(seen, "az")
+    # One that is linked is told apart by its source.
+    assert bool(found) == bool(same and state == "absent")
+    assert not found or (found[0].startswith("az and twin ") and found[0].endswith(same))
+
+
 def test_what_was_judged_with_the_source_is_not_judged_again() -> None:
     twin = {"twin": {**REPLICA, "datain_login_host": "az.example.com"}}
     hosts = {"db": SOURCE, "az": REPLICA, **twin}
@@ -132,10 +159,10 @@ def test_what_was_judged_with_the_source_is_not_judged_again() -> None:
         read.append(name)
         return hosts[name]
 
-    planned = _inventory.Inventory(groups, host, lambda source: {"plan": {}, "replicas": ["az", "twin"]})
+    planned = _inventory.Inventory(groups, host, lambda name, group: {"plan": {}, "replicas": ["az", "twin"]})
     assert _inventory.component_problems(planned, "az") == [] and planned.replicas_of("db") == ["az", "twin"]
     assert "twin" not in read
-    refused = _inventory.Inventory(groups, host, lambda source: {"failed": True})
+    refused = _inventory.Inventory(groups, host, lambda name, group: {"failed": True})
     assert _inventory.component_problems(refused, "az")
 
 
