@@ -229,10 +229,12 @@ def _verdict(document: Document) -> str:
 
 
 def with_earlier_findings(document: Document, before: Document | None) -> Document:
-    """Keep the findings of an earlier run where this one judged nothing; they no longer count for the verdict."""
+    """Keep the findings of an earlier run where this one has not judged all rules; they no longer count for the verdict."""
     if document["summary"] or not before or not before.get("summary"):
         return document
-    return {**document, **{key: before[key] for key in ("findings", "summary", "findings_at")}}
+    own = {as_dict(finding).get("rule") for finding in document["findings"]}
+    earlier = [finding for finding in before["findings"] if as_dict(finding).get("rule") not in own]
+    return {**document, "findings": document["findings"] + earlier, **{key: before[key] for key in ("summary", "findings_at")}}
 
 
 def not_looked_at(replica: str) -> Document:

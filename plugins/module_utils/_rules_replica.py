@@ -56,6 +56,7 @@ def _channels(facts: Facts) -> Outcome:
     return check(facts.linked, seen, summary=None if facts.linked else "The replica follows another source")
 
 
+RECEIVED = "link.received"
 # Bytes of the log that a receiver may lack: a busy source writes some while both servers are read.
 FAR = 16 << 20
 
@@ -190,7 +191,7 @@ RULES: tuple[Rule, ...] = (
         remedy="unlink it from its source first (datain_state: absent), or use another managed server",
     ),
     Rule(
-        "link.received",
+        RECEIVED,
         "pair",
         "A link that runs has received nearly all that the source has logged",
         MANUAL,

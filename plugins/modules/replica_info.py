@@ -18,6 +18,40 @@ extends_documentation_fragment:
   - datain.azure_mysql._login
   - datain.azure_mysql._attributes
   - datain.azure_mysql._attributes.reads
+options:
+  source_seen:
+    description:
+      - What M(datain.azure_mysql.source_info) has returned about the source a moment ago.
+      - With it the link is judged by the rule C(link.received) of M(datain.azure_mysql.prerequisites). A receiver that stands still
+        says that it runs, and the server then calls the lag V(0).
+    type: dict
+    suboptions:
+      identity:
+        description: Who the source is, as RV(datain.azure_mysql.source_info#module:source.identity) says.
+        type: dict
+        required: true
+        suboptions:
+          server_id:
+            description: Its server_id.
+            type: int
+            required: true
+          server_uuid:
+            description: Its server_uuid; none on MariaDB.
+            type: str
+      binlog_files:
+        description: Its binary log, as in RV(datain.azure_mysql.source_info#module:source.binlog_files).
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name:
+            description: Name of a file.
+            type: str
+            required: true
+          size:
+            description: Its size in bytes.
+            type: int
+            required: true
 seealso:
   - module: datain.azure_mysql.replica_link
   - module: datain.azure_mysql.source_info
@@ -34,6 +68,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+findings:
+  description:
+    - What the rule found, with the keys of RV(datain.azure_mysql.prerequisites#module:findings).
+    - Empty without O(source_seen), and where the replica does not receive from that source.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 replica:
   description: The replica, in this collection's own words.
   returned: success

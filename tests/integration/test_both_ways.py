@@ -87,6 +87,10 @@ class Pair:
             "source_plan": {**self.on_source, "replication_user": "datain", "replication_password": SECRET, "require_tls": True},
         }[module]
 
+    def identity(self):
+        server_id, server_uuid = self.source.sql("SELECT @@server_id, @@server_uuid")[0]
+        return {"server_id": int(server_id), "server_uuid": server_uuid}
+
     def story(self):
         """From two servers to a link and back, every module, what changes and what does not: module, options, task keywords."""
         for module, extra, words in (
@@ -108,6 +112,7 @@ class Pair:
             ("replica_link", {}, {}),
             ("replica_link", {}, {}),
             ("replica_info", {}, {}),
+            ("replica_info", {"source_seen": {"identity": self.identity(), "binlog_files": [{"name": "gone.000001", "size": 1}]}}, {}),
             ("account_sync", {}, {"check_mode": True}),
             ("account_sync", {}, {}),
             ("account_sync", {}, {}),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -116,6 +117,18 @@ def test_limited_to_a_replica_an_unready_source_is_left_alone(pair):
         assert writes(asked(pair, server)[1]) == []
     assert onboard(pair, "--limit", "shop,azure1").status == 0
     assert linked(pair)
+
+
+def test_an_empty_folder_of_the_report_is_none(shop):
+    """A source that is right writes its own part only, so that what is merged was merged by the run's last task."""
+    pair = shop.pair("mariadb")
+    words = ("--limit", "shop", "--extra-vars", "datain_report_dir=")
+    assert onboard(pair, *words).status == 0
+    shutil.rmtree(pair.home / "datain-report")
+    run = onboard(pair, *words)
+    assert run.status == 0 and run.changed == 0, run.text
+    assert [host["host"] for host in json.loads((pair.home / "datain-report" / "report.json").read_text())["hosts"]] == ["azure1", "shop"]
+    shutil.rmtree(pair.home / "datain-report")
 
 
 def test_limited_to_a_replica_a_ready_source_is_not_altered(pair):

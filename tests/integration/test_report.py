@@ -16,6 +16,10 @@ import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cuts.door import Door
+
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text())
 STATUS, PREFLIGHT = "datain.azure_mysql.status", "datain.azure_mysql.preflight"
 SECRETS = ("Report-canary-4711", "Wrong-canary-0815")
@@ -37,11 +41,11 @@ class Fleet:
         )
         self.link()
 
-    def link(self):
+    def link(self, port=None):
         file, position = self.source.sql("SHOW MASTER STATUS")[0][:2]
         state = self.source.state
         self.replica.sql(
-            f"CALL mysql.az_replication_change_master('{state['host']}', 'datain', '{SECRETS[0]}', {state['port']}, '{file}', {position}, '');"
+            f"CALL mysql.az_replication_change_master('{state['host']}', 'datain', '{SECRETS[0]}', {port or state['port']}, '{file}', {position}, '');"
             "CALL mysql.az_replication_start"
         )
         for _turn in range(100):
@@ -138,6 +142,35 @@ def test_a_link_that_is_not_as_wanted_ends_with_2(fleet, play, written):
         assert run.rc == 0 and verdicts(written()) == {"azure": "ok", "shop": "ok"}, run.out
     finally:
         fleet.replica.sql("CALL mysql.az_replication_start")
+
+
+def test_a_receiver_that_stands_still_is_a_warning(fleet, play, written):
+    """The link says that it runs, and is no second late."""
+    door = Door(fleet.source.state["port"])
+    unlink = "CALL mysql.az_replication_stop; CALL mysql.az_replication_remove_master"
+    fleet.replica.sql(unlink)
+    fleet.link(door.port)
+    try:
+        run = play(STATUS, fleet.inventory())
+        assert run.rc == 0 and verdicts(written()) == {"azure": "ok", "shop": "ok"}, run.out
+        door.hold()
+        fleet.source.sql("CREATE TABLE shop.big (a INT PRIMARY KEY, b LONGTEXT)")
+        fleet.source.sql("; ".join(f"INSERT INTO shop.big VALUES ({number}, REPEAT('x', 3000000))" for number in range(6)))
+        assert fleet.running()
+        run = play(STATUS, fleet.inventory())
+        assert run.rc == 0 and "link.received" in run.out, run.out
+        azure = written()["azure"]
+        assert (azure["verdict"], azure["state"], azure["lag_seconds"]) == ("warning", "running", 0)
+        assert [(found["rule"], found["status"], found["severity"]) for found in azure["findings"]] == [("link.received", "failed", "warning")]
+        # Without the source in the run nobody can tell.
+        assert play(STATUS, fleet.inventory(), "--limit", "azure").rc == 0 and verdicts(written())["azure"] == "ok"
+    finally:
+        door.let_go()
+        door.shut()
+        fleet.replica.sql(unlink)
+        fleet.source.sql("DROP TABLE IF EXISTS shop.big")
+        fleet.replica.sql("DROP TABLE IF EXISTS shop.big")
+        fleet.link()
 
 
 def test_more_lag_than_tolerated_ends_with_2(fleet, play, written, tmp_path):

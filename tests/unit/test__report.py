@@ -211,6 +211,16 @@ def test_findings_stay_where_a_run_judges_none(tmp_path):
     assert made["blocks"] == []
 
 
+def test_what_a_run_has_judged_itself_goes_before_what_an_earlier_one_had(tmp_path):
+    slow, other = {"rule": "link.received", "status": "failed", "severity": "warning"}, {"rule": "network.port", "status": "failed", "severity": "info"}
+    write(tmp_path, plan={"findings": [slow, other], "summary": {"ready": True}})
+    made = write(tmp_path, plan={**link(), "findings": [slow]})["document"]
+    assert (made["findings"], made["verdict"], made["summary"]) == ([slow, other], "warning", {"ready": True})
+    well = {**slow, "status": "passed"}
+    made = write(tmp_path, plan={**link(), "findings": [well]})["document"]
+    assert (made["findings"], made["verdict"]) == ([well, other], "ok")
+
+
 # Files
 
 
