@@ -69,6 +69,19 @@ class EventGroup:
         return self.end is not None and place.base == self.start.base and self.start.order < place.order <= self.end.order
 
 
+def gtids_in(rows: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[tuple[int, str | None]]:
+    """List where each transaction among some events of MySQL begins, with its GTID; None for one that has none."""
+    for row in rows:
+        if _kind(row) in _GTID_EVENTS:
+            match = _GTID.search(str(row["Info"]))
+            yield int(row["Pos"]), match[1] if match else None
+
+
+def begins_bare(rows: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    """Tell whether the first transaction does without the event that is about its GTID, as in MySQL 5.6 without GTIDs."""
+    return next((_kind(row) not in _GTID_EVENTS for row in rows if _kind(row) not in _BETWEEN), False)
+
+
 def next_file(rows: t.Sequence[t.Mapping[str, t.Any]]) -> Coordinates | None:
     """Return where the log goes on, if what was read is nothing but the end of a file."""
     if any(_kind(row) not in _BETWEEN for row in rows):

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from . import _advice, _procedures
 from ._errors import Refused, Timeout
+from ._link_alignment import alignment
 from ._link_channel import broken
 from ._link_model import LinkCurrent, LinkDesired, LinkPlan, LinkRequest
 from ._link_read import wrong_certificate
@@ -155,6 +156,11 @@ def _applied(context: Context, plan: LinkPlan, first: Channel | None) -> Start:
     if plan.method == "gtid" and replica.is_mariadb and not second.by_gtid and second.applied:
         # By position a replica may have applied what its GTID position does not tell: the source translates.
         gtid = context.source.gtid_at(second.applied) or gtid
+    if plan.method == "gtid" and not replica.is_mariadb and not second.by_gtid:
+        # While it ran, half of that could not be seen, and the rest was of another moment.
+        found = alignment(context.source, replica, second)
+        if found.problem:
+            raise Refused(f"{found.problem}; the link goes on as it was", server=replica.label, step=step, hint=found.hint or _advice.SEED_AGAIN)
     # Row 9: the position is one in the log of the server that was followed before, and means nothing in this one's.
     place = None if plan.row == 9 else second.applied
     gap = log_gap(place, context.source.binlog_files()) if place else None
@@ -211,12 +217,13 @@ def _read_back(replica: Server, desired: LinkDesired, method: str, at: Start) ->
         raise Refused("the procedure reported no error, and there is no link", server=replica.label, step="make the link")
     if channel.running:
         return  # a procedure that starts by itself: what it runs with is judged while we observe it
-    wanted: dict[str, t.Any] = {"host": desired.host.lower(), "port": desired.port, "user": desired.user, "TLS": bool(desired.ca)}
+    wanted: dict[str, t.Any] = {"host": desired.host.lower(), "port": desired.port, "user": desired.user, "TLS": bool(desired.ca), "method": method}
     seen: dict[str, t.Any] = {
         "host": channel.source_host.lower(),
         "port": channel.source_port,
         "user": channel.source_user,
         "TLS": channel.tls,
+        "method": "gtid" if channel.by_gtid else "position",
     }
     if method == "position":
         wanted["position"], seen["position"] = at.coordinates, channel.applied

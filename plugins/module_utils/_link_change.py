@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from . import _advice, _procedures
-from ._link_model import LinkCurrent, LinkDesired, LinkPlan, channel_of, plan_of, refuse, state_of
-from ._link_start import log_gap
+from ._link_model import Alignment, LinkCurrent, LinkDesired, LinkPlan, channel_of, plan_of, refuse, state_of
+from ._link_start import gtids_off, log_gap
 from ._model import Channel, Identity, Step
 
 UNTOUCHED = "the link is left as it is"
@@ -48,6 +48,11 @@ def _denied_though_valid(current: LinkCurrent) -> bool:
     return error is not None and error.code in _advice.CREDENTIALS and current.login == ""
 
 
+def needs_alignment(current: LinkCurrent, desired: LinkDesired, different: t.Container[str]) -> bool:
+    """Tell whether a link of MySQL by position is to become one by GTID, so that it has to be known what is executed on the replica."""
+    return "method" in different and desired.method == "gtid" and not current.is_mariadb and gtids_off(current) is None
+
+
 def moved(current: LinkCurrent, different: t.Container[str]) -> bool:
     """Tell whether the address differs, so that somebody else may answer there."""
     return "host" in different or "port" in different
@@ -78,7 +83,7 @@ def change_rows(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
         return refuse(14, *problem, current)
     gap = log_gap(channel.applied, current.source_files) if channel.applied else None
     if gap and log_gap(channel.read, current.source_files):
-        return refuse(13, f"{gap}, also after what the relay logs hold; {UNTOUCHED}", "seed again: datain_state: absent, then datain_reseed: true", current)
+        return refuse(13, f"{gap}, also after what the relay logs hold; {UNTOUCHED}", _advice.SEED_AGAIN, current)
     return relink(13 if gap else 14, f"made again because of {words}", current, desired, drain=bool(gap))
 
 
@@ -98,10 +103,15 @@ def _other_method(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str]
     message = f"the link runs by {now} and the inventory wants {wanted}"
     procedure = _procedures.BY_GTID if desired.method == "gtid" else _procedures.BY_POSITION
     back = f"set datain_link_method: {now.lower()}"
-    if desired.method == "gtid" and not current.is_mariadb:
-        return f"{message}; nothing proves that the executed set is what the data holds", f"{back}, or seed again with datain_reseed: true"
     if not current.procedures.usable(procedure):
         return f"{message}, for which the replica has no procedure {current.procedures.full_name(procedure)}", back
+    if desired.method == "gtid" and not current.is_mariadb:
+        off = gtids_off(current)
+        if off:
+            return f"{message}; {off[0]}", off[1]
+        found = current.alignment or Alignment("nothing proves that the replica counts as executed what its data holds")
+        if found.problem:
+            return f"{message}; {found.problem}", f"{found.hint or _advice.SEED_AGAIN}; or {back}"
     return None if desired.relink else (message, f"{back}, or set datain_relink: true to change over at what is applied")
 
 
@@ -190,7 +200,7 @@ def other_source(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
         return refuse(
             9,
             f"{message}, whose history is not proven to be the same: {current.history or 'it was not read'}",
-            "seed again: datain_state: absent, then datain_reseed: true",
+            _advice.SEED_AGAIN,
             current,
         )
     problem = _unproven(current, desired, ("host",))

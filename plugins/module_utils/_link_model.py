@@ -65,6 +65,17 @@ class LinkDesired:
     gtid_reset: str = "align the GTIDs of the replica with those of the seed"
 
 
+class Alignment(t.NamedTuple):
+    """Whether a link by position may go on by GTID at the place that is applied.
+
+    :param problem: why it may not; empty where it may
+    :param hint: what mends it; None where only a new seed does
+    """
+
+    problem: str = ""
+    hint: str | None = None
+
+
 @dataclass(frozen=True)
 class LinkRequest:
     """What is wanted, and the one secret that a planner must not see."""
@@ -91,6 +102,7 @@ class LinkCurrent:
     :param answers: who answers at the address that the link is to have, where that was looked at
     :param address: why nobody was seen there
     :param history: why the new source cannot be followed by GTID: None unread, "" it can
+    :param alignment: MySQL by position only: whether it may go on by GTID; None unread
     :param not_writable: why no row may be written now, or None
     :param failed: the transaction in the source's log at which the applier stopped; None where it did not, or that is not known
     :param remains: a check of the network has left its channel, which is no link
@@ -116,6 +128,7 @@ class LinkCurrent:
     answers: Identity | None = None
     address: str | None = None
     history: str | None = None
+    alignment: Alignment | None = None
     not_writable: str | None = None
     failed: EventGroup | None = None
     remains: bool = False

@@ -11,7 +11,8 @@ from dataclasses import replace
 from . import _advice
 from ._connection import Connection, Login
 from ._errors import CertificateError, ConnectError
-from ._link_change import differences, moved, other_source
+from ._link_alignment import alignment
+from ._link_change import differences, moved, needs_alignment, other_source
 from ._link_model import LinkCurrent, LinkDesired, LinkRequest, channel_of
 from ._link_proofs import history_gap, oldest_gtids, password_fits, password_held
 from ._model import Identity, Start
@@ -70,6 +71,8 @@ def _read_proofs(context: Context, request: LinkRequest, current: LinkCurrent) -
     different = differences(current, desired)
     if retarget:
         current = replace(current, history=history_gap(context.source, context.replica))
+    if needs_alignment(current, desired, different):
+        current = replace(current, alignment=alignment(context.source, context.replica, channel))
     if (different or retarget) and current.login is None:
         current = replace(current, login=try_login(context, request))
     if retarget or moved(current, different):

@@ -91,11 +91,9 @@ def _gtid_problem(at: Start, current: LinkCurrent, desired: LinkDesired) -> _Pro
         if not at.gtid:
             return _Problem("a GTID position is needed to link by GTID", "set datain_link_method: position, or give {gtid: …}")
         return None
-    if current.gtid_modes != ("ON", "ON"):
-        return _Problem(
-            f"gtid_mode is {current.gtid_modes[0]} on the source and {current.gtid_modes[1]} on the replica; both must be ON",
-            "set gtid_mode and enforce_gtid_consistency to ON on both sides, or datain_link_method: position",
-        )
+    off = gtids_off(current)
+    if off:
+        return _Problem(*off)
     if at.gtid and current.seed_included is False:
         if current.purged_seeded is False:
             # To align them costs the backups, and would help nobody.
@@ -108,6 +106,16 @@ def _gtid_problem(at: Start, current: LinkCurrent, desired: LinkDesired) -> _Pro
     if not at.gtid and not current.applied:
         return _Problem("nothing says which transactions the data holds", "seed again with GTIDs, or set datain_link_method: position")
     return None
+
+
+def gtids_off(current: LinkCurrent) -> tuple[str, str] | None:
+    """Tell why no link of MySQL by GTID can be made at all, and what mends it; None where both sides write GTIDs."""
+    if current.gtid_modes == ("ON", "ON"):
+        return None
+    return (
+        f"gtid_mode is {current.gtid_modes[0]} on the source and {current.gtid_modes[1]} on the replica; both must be ON",
+        "set gtid_mode and enforce_gtid_consistency to ON on both sides, or datain_link_method: position",
+    )
 
 
 def gone(at: Start, method: str, current: LinkCurrent) -> str | None:

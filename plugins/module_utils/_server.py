@@ -22,7 +22,7 @@ from ._sql import without_credentials
 # The schemas that belong to the server, by exact name; a user's ``mysql_app`` or ``system`` is not among them.
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "ndbinfo", "performance_schema", "sys")
 STATE_SCHEMA = "datain_state"
-# How far a transaction is followed in a log to find its end.
+# How many events of a log are asked for at once; as far a transaction is followed to find its end.
 EVENTS_READ = 2000
 # Schemas of the managed platform itself.
 PLATFORM_SCHEMAS = ("__recommendation__", "__querystore__")
@@ -185,16 +185,17 @@ class Server:
 
     def event_group(self, at: Coordinates) -> EventGroup | None:
         """The transaction after a place in the binary log; None where the log does not have it, or may not be read."""
+        step = "read the event at which the applier stopped"
         try:
-            rows = self._events(at)
+            rows = self.events(at, step)
             following = next_file(rows)
-            return group_at(following, self._events(following)) if following else group_at(at, rows)
+            return group_at(following, self.events(following, step)) if following else group_at(at, rows)
         except StatementError:
             return None
 
-    def _events(self, at: Coordinates) -> list[Row]:
-        statement = f"SHOW BINLOG EVENTS IN %s FROM %s LIMIT {EVENTS_READ}"
-        return self.connection.rows(statement, (at.file, at.position), step="read the event at which the applier stopped")
+    def events(self, at: Coordinates, step: str) -> list[Row]:
+        """The events after a place in the binary log, up to ``EVENTS_READ`` and to the end of that file."""
+        return self.connection.rows(f"SHOW BINLOG EVENTS IN %s FROM %s LIMIT {EVENTS_READ}", (at.file, at.position), step=step)
 
     def attached_replicas(self) -> list[dict[str, t.Any]]:
         """The replicas that receive right now, by their dump threads: address, user, seconds since they connected."""

@@ -35,6 +35,11 @@ class Pair:
     def mariadb(self):
         return self.source.flavour == "mariadb"
 
+    @staticmethod
+    def since(server, *version):
+        """Tell whether it is MySQL of this version or newer."""
+        return server.flavour == "mysql" and tuple(map(int, server.state["version"].split("."))) >= version
+
     def prepare(self):
         quoted = PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
         self.source.sql(
@@ -44,7 +49,7 @@ class Pair:
 
     def end(self):
         """Return the end of the source's log as coordinates that an operator would give."""
-        file, position = self.source.sql("SHOW MASTER STATUS")[0][:2]
+        file, position = self.source.sql("SHOW BINARY LOG STATUS" if self.since(self.source, 8, 2) else "SHOW MASTER STATUS")[0][:2]
         if self.mariadb:
             return {"gtid": self.source.value("SELECT @@gtid_binlog_pos")}
         return {"file": file, "position": int(position)}
@@ -78,7 +83,8 @@ class Pair:
 
     def status(self):
         """Return the channel as the server's own client prints it, in the old words."""
-        verb = "SHOW ALL SLAVES STATUS" if self.mariadb else "SHOW REPLICA STATUS"
+        new = "SHOW REPLICA STATUS" if self.since(self.replica, 8, 0, 22) else "SHOW SLAVE STATUS"
+        verb = "SHOW ALL SLAVES STATUS" if self.mariadb else new
         text = self.replica.client("-E", text=verb + "\n").stdout
         pairs = (line.strip().partition(": ") for line in text.splitlines() if ": " in line or line.rstrip().endswith(":"))
         return {key.rstrip(":").replace("Source", "Master").replace("Replica_", "Slave_"): value for key, sign, value in pairs if sign}

@@ -6,7 +6,15 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils._event import EventGroup, FailedEvent, failed_event, group_at, next_file
+from ansible_collections.datain.azure_mysql.plugins.module_utils._event import (
+    EventGroup,
+    FailedEvent,
+    begins_bare,
+    failed_event,
+    group_at,
+    gtids_in,
+    next_file,
+)
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import Coordinates
 
 AT = Coordinates("binlog.000003", 157)
@@ -108,3 +116,30 @@ def test_what_a_transaction_holds(place: tuple[int, int], held: bool) -> None:
     assert group.holds(Coordinates(f"binlog.{place[0]:06d}", place[1])) is held
     assert not EventGroup(AT, None, None).holds(Coordinates(AT.file, 158))
     assert not group.holds(Coordinates("other.000003", 158))
+
+
+TAGGED = f"{UUID}:audit:7"
+HEAD = (("Format_desc", 200, "Server ver: 9.7.4, Binlog ver: 4"), ("Previous_gtids", 240, f"{UUID}:1-22"))
+
+
+def test_gtids_in_a_log() -> None:
+    rows = listing(
+        *HEAD,
+        ("Gtid", 300, OWN),
+        ("Query", 350, "BEGIN"),
+        ("Xid", 400, "COMMIT"),
+        ("Gtid_tagged", 450, f"SET @@SESSION.GTID_NEXT= '{TAGGED}'"),
+        ("Query", 500, "DROP TABLE t"),
+        ("Anonymous_Gtid", 550, "SET @@SESSION.GTID_NEXT= 'ANONYMOUS'"),
+        ("Query", 600, "DROP TABLE u"),
+    )
+    assert list(gtids_in(rows)) == [(240, f"{UUID}:23"), (400, TAGGED), (500, None)]
+    assert not list(gtids_in(listing(*HEAD)))
+
+
+@pytest.mark.parametrize(
+    "events, bare",
+    [(HEAD, False), ((), False), ((*HEAD, ("Gtid", 300, OWN)), False), ((*HEAD, ("Query", 300, "BEGIN")), True), ((("Rotate", 300, "b.2;pos=4"),), False)],
+)
+def test_a_log_of_before_gtids(events: tuple, bare: bool) -> None:
+    assert begins_bare(listing(*events)) == bare

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.datain.azure_mysql.plugins.module_utils._event import EventGroup
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link import plan_link
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link_channel import broken
-from ansible_collections.datain.azure_mysql.plugins.module_utils._link_model import LinkCurrent, LinkDesired, Skip
+from ansible_collections.datain.azure_mysql.plugins.module_utils._link_model import Alignment, LinkCurrent, LinkDesired, Skip
 from ansible_collections.datain.azure_mysql.plugins.module_utils._link_start import log_gap, mariadb_gap
 from ansible_collections.datain.azure_mysql.plugins.module_utils._model import (
     MARIADB,
@@ -86,6 +86,12 @@ def with_link(**changes: object) -> dict:
     return {"link": {**LINK, **changes}}
 
 
+def to_gtid(**changes: object) -> LinkCurrent:
+    """A MySQL link by position that may go on by GTID."""
+    proven = {"records": with_link(), "login": "", "gtid_modes": ("ON", "ON"), "alignment": Alignment()}
+    return current(RUNNING, **{**proven, **changes})
+
+
 RELINK = ("stop", "link", "start")
 LATE = {"binlog.000003": 1000}
 GTID_ELSEWHERE = replace(RUNNING, source_uuid="other", by_gtid=True)
@@ -149,7 +155,17 @@ TABLE = {
         {}, 10, "keep", ("record",),
     ),
     "11 another method": (current(RUNNING, records=with_link()), {"method": "gtid"}, 11, "refuse", ()),
-    "11 asked for, MySQL to GTID": (current(RUNNING, records=with_link()), {"method": "gtid", "relink": True}, 11, "refuse", ()),
+    "11 MySQL to GTID, aligned, not asked for": (to_gtid(), {"method": "gtid"}, 11, "refuse", ()),
+    "11 MySQL to GTID, asked for, not aligned": (to_gtid(alignment=Alignment("1-9 are lacking")), {"method": "gtid", "relink": True}, 11, "refuse", ()),
+    "11 MySQL to GTID, asked for, nobody looked": (to_gtid(alignment=None), {"method": "gtid", "relink": True}, 11, "refuse", ()),
+    "11 MySQL to GTID, asked for, one side has none": (to_gtid(gtid_modes=("ON", "OFF")), {"method": "gtid", "relink": True}, 11, "refuse", ()),
+    "11 MySQL to GTID, asked for, no such procedure": (
+        to_gtid(procedures=Procedures({"change_master": 7})), {"method": "gtid", "relink": True}, 11, "refuse", (),
+    ),
+    "14 another method, MySQL to GTID, aligned": (to_gtid(), {"method": "gtid", "relink": True}, 14, "relink", RELINK),
+    "12 another method, MySQL to GTID, aligned, the applier is broken": (
+        replace(to_gtid(), channels=(replace(RUNNING, applier="stopped", applier_error=error(1062)),)), {"method": "gtid", "relink": True}, 12, "refuse", (),
+    ),
     "14 another method, MySQL from GTID": (
         current(replace(RUNNING, by_gtid=True), records=with_link(), login=""), {"method": "position", "relink": True}, 14, "relink", RELINK,
     ),
@@ -350,6 +366,15 @@ def test_mariadb_changes_over_either_way_when_asked() -> None:
     assert plan_link(by_gtid, replace(DESIRED, method="position")).row == 11
     assert plan_link(by_gtid, replace(DESIRED, method="position", relink=True)).method == "position"
     assert plan_link(by_position, replace(DESIRED, method="gtid", relink=True)).method == "gtid"
+
+
+def test_what_keeps_a_link_from_going_on_by_gtid_is_told_with_what_mends_it() -> None:
+    desired = replace(DESIRED, method="gtid", relink=True)
+    for_good = plan_link(to_gtid(alignment=Alignment("1-9 are lacking")), desired)
+    assert "1-9 are lacking" in for_good.refusal and "datain_reseed" in for_good.hint and "datain_link_method: position" in for_good.hint
+    for_now = plan_link(to_gtid(alignment=Alignment("too many", "run again later")), desired)
+    assert for_now.hint.startswith("run again later") and "datain_reseed" not in for_now.hint
+    assert plan_link(to_gtid(), desired).method == "gtid"
 
 
 def test_broken_sees_what_does_not_heal() -> None:
