@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cuts.playbook import play
+from cuts.workshop import asked, workshop, writes
 
 from .test_relink import ACCOUNT, changed_over, gtids_on, method_of
 from .test_replica_link import Pair
@@ -169,3 +176,34 @@ def test_what_only_the_stopped_link_shows_lets_it_go_on(pair):
     assert "goes on as it was" in result["msg"] and result["hint"]
     assert method_of(pair) == "position" and pair.running() == ("Yes", "Yes") and session(pair) != before
     assert pair.arrives(21) and pair.rows()[0] == pair.rows()[1]
+
+
+RELINK = ("--extra-vars", "datain_relink=true")
+
+
+def test_the_playbook_tells_the_plan_and_does_it_once():
+    with workshop() as shop:
+        pair = shop.pair("mysql")
+        made = play(pair.home, pair.inventory)
+        assert made.status == 0, made.text
+        for server in pair.servers:
+            server.sql("SET GLOBAL enforce_gtid_consistency = ON")
+        for mode in ("OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"):
+            for server in (pair.replica, pair.source):
+                server.sql(f"SET GLOBAL gtid_mode = {mode}")
+            assert pair.catch_up() is None
+        pair.write_inventory(replica={"datain_link_method": "gtid"})
+        plain = play(pair.home, pair.inventory)
+        assert plain.status != 0 and "link.row_11" in plain.text and "datain_relink" in plain.text, plain.text
+        pair.watch(table=True)
+        planned = play(pair.home, pair.inventory, "--check", "--diff", *RELINK)
+        assert planned.status == 0 and "method 'position' is to be 'gtid'" in planned.text, planned.text
+        for server in pair.servers:
+            statements = asked(pair, server)[1]
+            assert statements and not writes(statements)
+        assert pair.replica.status()["Auto_Position"] == "0"
+        run = play(pair.home, pair.inventory, *RELINK)
+        assert run.status == 0 and run.changed, run.text
+        assert pair.replica.status()["Auto_Position"] == "1" and pair.catch_up() is None and pair.rows(pair.replica) == pair.rows(pair.source)
+        again = play(pair.home, pair.inventory)
+        assert again.status == 0 and again.changed == 0, again.text
