@@ -73,14 +73,15 @@ def _logged(source: Server, place: Coordinates, files: dict[str, int]) -> t.Iter
 
     :raises _Unproven: a transaction has no GTID, or there are too many of them
     """
+    begun = None
     names = sorted((name for name in files if Coordinates(name, 4).number >= place.number), key=lambda name: Coordinates(name, 4).number)
     left = EVENTS_MOST
     for name in names:
         at = place if name == place.file == names[-1] else Coordinates(name, 4)
-        first = True
+        begun, first = begun or at, True
         while at.position < files[name]:
             if left <= 0:
-                raise _Unproven(f"the source has logged more than {EVENTS_MOST} events since {place}, too many to be looked through", _CATCH_UP)
+                raise _Unproven(f"the source has logged more than {EVENTS_MOST} events from {begun} on, too many to be looked through", _CATCH_UP)
             rows = source.events(at, _STEP)
             if not rows:
                 break

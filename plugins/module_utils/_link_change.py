@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from . import _advice, _procedures
 from ._link_model import Alignment, LinkCurrent, LinkDesired, LinkPlan, channel_of, plan_of, refuse, state_of
@@ -64,12 +65,14 @@ def change_rows(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     if not different:
         return None
     channel = channel_of(current)
-    if "method" in different:
-        problem = _other_method(current, desired)
-        if problem:
-            return refuse(11, *problem, current)
-    error = channel.applier_error
     words = described(different)
+    problem = _no_procedure(current, desired)
+    if problem:
+        return refuse(11 if "method" in different else 14, f"the link would have to be made again ({words}), {problem[0]}", problem[1], current)
+    problem = _other_method(current, desired) if "method" in different else None
+    if problem:
+        return refuse(11, *problem, current)
+    error = channel.applier_error
     if error and channel.applier != "running":
         return refuse(
             12,
@@ -93,6 +96,22 @@ def described(different: t.Mapping[str, tuple[t.Any, t.Any]]) -> str:
     return ", ".join(name if name in silent else f"{name} {pair[0]!r} is to be {pair[1]!r}" for name, pair in different.items())
 
 
+def _way(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str]:
+    """Return the method by which the link would be made again, and the procedure that makes it."""
+    method = desired.method if desired.method != "auto" else ("gtid" if channel_of(current).by_gtid else "position")
+    return method, _procedures.BY_GTID if method == "gtid" else _procedures.BY_POSITION
+
+
+def _no_procedure(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str] | None:
+    """Tell what the replica lacks, and what to do: with high availability on, only the GTID procedure exists."""
+    method, procedure = _way(current, desired)
+    if current.procedures.usable(procedure):
+        return None
+    other = "position" if method == "gtid" else "gtid"
+    asked = "" if channel_of(current).by_gtid == (other == "gtid") else " and datain_relink: true"
+    return f"for which the replica has no usable procedure {current.procedures.full_name(procedure)}; {UNTOUCHED}", f"set datain_link_method: {other}{asked}"
+
+
 def _other_method(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str] | None:
     """Row 11: why the other method would fetch what is there already, or skip what is not; None where it is asked for and safe.
 
@@ -101,10 +120,7 @@ def _other_method(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str]
     """
     now, wanted = ("GTID", "position") if channel_of(current).by_gtid else ("position", "GTID")
     message = f"the link runs by {now} and the inventory wants {wanted}"
-    procedure = _procedures.BY_GTID if desired.method == "gtid" else _procedures.BY_POSITION
     back = f"set datain_link_method: {now.lower()}"
-    if not current.procedures.usable(procedure):
-        return f"{message}, for which the replica has no procedure {current.procedures.full_name(procedure)}", back
     if desired.method == "gtid" and not current.is_mariadb:
         off = gtids_off(current)
         if off:
@@ -147,8 +163,7 @@ def relink(row: int, why: str, current: LinkCurrent, desired: LinkDesired, *, dr
     """Plan to make the link again at what is applied, which is exact only once it is stopped."""
     channel = channel_of(current)
     procedures = current.procedures
-    method = desired.method if desired.method != "auto" else ("gtid" if channel.by_gtid else "position")
-    name = _procedures.BY_GTID if method == "gtid" else _procedures.BY_POSITION
+    method, name = _way(current, desired)
     steps = []
     if drain:
         steps.append(Step("drain", "the relay logs", "they hold what the source has purged"))
@@ -204,4 +219,7 @@ def other_source(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
             current,
         )
     problem = _unproven(current, desired, ("host",))
-    return refuse(9, *problem, current) if problem else relink(9, f"followed to {who(current.source)} by GTID", current, desired)
+    if problem:
+        return refuse(9, *problem, current)
+    # Whatever method is wanted: a position would be one in the log of the server that was followed before.
+    return relink(9, f"followed to {who(current.source)} by GTID", current, replace(desired, method="gtid"))

@@ -89,7 +89,7 @@ def with_link(**changes: object) -> dict:
 def to_gtid(**changes: object) -> LinkCurrent:
     """A MySQL link by position that may go on by GTID."""
     proven = {"records": with_link(), "login": "", "gtid_modes": ("ON", "ON"), "alignment": Alignment()}
-    return current(RUNNING, **{**proven, **changes})
+    return replace(current(RUNNING), **{**proven, **changes})
 
 
 RELINK = ("stop", "link", "start")
@@ -135,6 +135,9 @@ TABLE = {
     "9 another server by GTID, the same history": (
         current(GTID_ELSEWHERE, login="", answers=SOURCE, history=""), {"retarget": True}, 9, "relink", RELINK,
     ),
+    "9 another server by GTID, and another method": (
+        current(GTID_ELSEWHERE, login="", answers=SOURCE, history=""), {"retarget": True, "method": "position"}, 9, "relink", RELINK,
+    ),
     "10 at its start": (current(FRESH, records={"seed": SEED}), {}, 10, "start", ("start", "record")),
     "10 not at its start": (
         current(replace(FRESH, read=A.coordinates, applied=A.coordinates), records={"seed": SEED}), {}, 10, "link", ("link", "start"),
@@ -162,9 +165,12 @@ TABLE = {
     "11 MySQL to GTID, asked for, no such procedure": (
         to_gtid(procedures=Procedures({"change_master": 7})), {"method": "gtid", "relink": True}, 11, "refuse", (),
     ),
+    "14 another user, no procedure for the method": (
+        to_gtid(procedures=Procedures({"change_master_with_gtid": 5}), channels=(replace(RUNNING, source_user="old"),)), {}, 14, "refuse", (),
+    ),
     "14 another method, MySQL to GTID, aligned": (to_gtid(), {"method": "gtid", "relink": True}, 14, "relink", RELINK),
     "12 another method, MySQL to GTID, aligned, the applier is broken": (
-        replace(to_gtid(), channels=(replace(RUNNING, applier="stopped", applier_error=error(1062)),)), {"method": "gtid", "relink": True}, 12, "refuse", (),
+        to_gtid(channels=(replace(RUNNING, applier="stopped", applier_error=error(1062)),)), {"method": "gtid", "relink": True}, 12, "refuse", (),
     ),
     "14 another method, MySQL from GTID": (
         current(replace(RUNNING, by_gtid=True), records=with_link(), login=""), {"method": "position", "relink": True}, 14, "relink", RELINK,
@@ -375,6 +381,20 @@ def test_what_keeps_a_link_from_going_on_by_gtid_is_told_with_what_mends_it() ->
     for_now = plan_link(to_gtid(alignment=Alignment("too many", "run again later")), desired)
     assert for_now.hint.startswith("run again later") and "datain_reseed" not in for_now.hint
     assert plan_link(to_gtid(), desired).method == "gtid"
+
+
+def test_a_replica_with_the_gtid_procedure_only_is_told_to_use_it() -> None:
+    only = Procedures({"change_master_with_gtid": 5})
+    plan = plan_link(to_gtid(procedures=only, channels=(replace(RUNNING, source_user="old"),)), DESIRED)
+    assert "change_master" in plan.refusal and plan.hint == "set datain_link_method: gtid and datain_relink: true"
+    assert plan_link(to_gtid(procedures=only), replace(DESIRED, method="gtid", relink=True)).verb == "relink"
+    neither = plan_link(to_gtid(procedures=Procedures({"change_master": 7})), replace(DESIRED, method="gtid", relink=True))
+    assert neither.hint == "set datain_link_method: position"
+
+
+def test_a_server_that_took_over_is_followed_by_gtid_whatever_method_is_wanted() -> None:
+    plan = plan_link(current(GTID_ELSEWHERE, login="", answers=SOURCE, history=""), replace(DESIRED, retarget=True, method="position"))
+    assert plan.method == "gtid" and plan.after["method"] == "gtid"
 
 
 def test_broken_sees_what_does_not_heal() -> None:
