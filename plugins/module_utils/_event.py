@@ -14,7 +14,7 @@ from ._model import Coordinates
 
 # What stands between transactions in a log and belongs to none.
 _BETWEEN = frozenset(("format_desc", "previous_gtids", "gtid_list", "binlog_checkpoint", "start_encryption", "rotate", "stop"))
-_GTID_EVENTS = frozenset(("gtid", "anonymous_gtid", "gtid_tagged"))
+_GTID_EVENTS = frozenset(("gtid", "anonymous_gtid", "gtid_tagged_log_event"))
 _STATEMENTS = frozenset(("query", "query_compressed"))
 _ENDS = frozenset(("xid", "xa_prepare", "transaction_payload"))
 _GTID = re.compile(r"GTID_NEXT= *'([^']+:\d+)'|\bGTID (\d+-\d+-\d+)", re.I)

@@ -160,7 +160,7 @@ def _applied(context: Context, plan: LinkPlan, first: Channel | None) -> Start:
         # While it ran, half of that could not be seen, and the rest was of another moment.
         found = alignment(context.source, replica, second)
         if found.problem:
-            raise Refused(f"{found.problem}; the link goes on as it was", server=replica.label, step=step, hint=found.hint or _advice.SEED_AGAIN)
+            raise Refused(f"{found.problem}; the link goes on as it was", server=replica.label, step=step, hint=found.remedy)
     # Row 9: the position is one in the log of the server that was followed before, and means nothing in this one's.
     place = None if plan.row == 9 else second.applied
     gap = log_gap(place, context.source.binlog_files()) if place else None

@@ -127,7 +127,7 @@ def _other_method(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str]
             return f"{message}; {off[0]}", off[1]
         found = current.alignment or Alignment("nothing proves that the replica counts as executed what its data holds")
         if found.problem:
-            return f"{message}; {found.problem}", f"{found.hint or _advice.SEED_AGAIN}; or {back}"
+            return f"{message}; {found.problem}", found.remedy
     return None if desired.relink else (message, f"{back}, or set datain_relink: true to change over at what is applied")
 
 

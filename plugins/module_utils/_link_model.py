@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from . import _procedures
+from . import _advice, _procedures
 from ._dialect import Version
 from ._event import EventGroup
 from ._model import Channel, Coordinates, Finding, Identity, Plan, Start, Step
@@ -74,6 +74,10 @@ class Alignment(t.NamedTuple):
 
     problem: str = ""
     hint: str | None = None
+
+    @property
+    def remedy(self) -> str:
+        return f"{self.hint or _advice.SEED_AGAIN}; or set datain_link_method: position"
 
 
 @dataclass(frozen=True)

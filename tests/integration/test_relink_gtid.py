@@ -147,6 +147,30 @@ def test_what_the_seed_had_is_counted(pair):
     assert pair.arrives(12) and pair.rows()[0] == pair.rows()[1]
 
 
+@pytest.mark.parametrize("server", ["mysql-8.0.33", "mysql-9.7"])
+def test_gtids_in_no_order_and_of_several_origins(lab, perform, server):
+    """A number far ahead, those below it after it, another server's, and from 8.3 on one with a tag; half before the place, half after."""
+    pair = linked(lab, perform, server, "ON")
+    aligned(pair)
+    uuid = pair.source.value("SELECT @@server_uuid")
+    tagged = "AUTOMATIC:audit" if pair.since(pair.source, 8, 3) else "AUTOMATIC"
+
+    def written(number):
+        ahead = (f"{uuid}:{5000 - number}", f"11111111-2222-3333-4444-555555555555:{1000 - number}", tagged)
+        for place, gtid in enumerate(ahead):
+            pair.source.sql(f"SET GTID_NEXT = '{gtid}'; INSERT INTO shop.t VALUES ({number + place}); SET GTID_NEXT = 'AUTOMATIC'")
+        pair.source.sql(f"INSERT INTO shop.t VALUES ({number + 3})")
+
+    written(100)
+    assert pair.arrives(110)
+    pair.link(state="stopped")
+    written(200)
+    result = pair.link(**TO_GTID)
+    assert result["row"] == 14 and result["changed"] and method_of(pair) == "gtid", result
+    assert pair.arrives(210) and pair.rows()[0] == pair.rows()[1] and len(pair.rows()[0]) == 12
+    assert pair.replica.value(f"SELECT GTID_SUBSET('{executed_by(pair.source)}', @@GLOBAL.gtid_executed)") == "1"
+
+
 def test_what_the_source_will_write_counts_already(pair):
     aligned(pair)
     uuid = pair.source.value("SELECT @@server_uuid")

@@ -128,7 +128,7 @@ def test_gtids_in_a_log() -> None:
         ("Gtid", 300, OWN),
         ("Query", 350, "BEGIN"),
         ("Xid", 400, "COMMIT"),
-        ("Gtid_tagged", 450, f"SET @@SESSION.GTID_NEXT= '{TAGGED}'"),
+        ("Gtid_tagged_log_event", 450, f"SET @@SESSION.GTID_NEXT= '{TAGGED}'"),
         ("Query", 500, "DROP TABLE t"),
         ("Anonymous_Gtid", 550, "SET @@SESSION.GTID_NEXT= 'ANONYMOUS'"),
         ("Query", 600, "DROP TABLE u"),
