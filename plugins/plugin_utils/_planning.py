@@ -47,7 +47,9 @@ class PlanningAction(CapabilityAction):
         return {**{name: value for name, value in result.items() if name not in _REPORTED}, "reported": True}
 
     def _run_here(self, arguments: dict[str, t.Any], host: str, share: Share | None = None) -> dict[str, t.Any]:
-        """Plan with what another replica's worker has read on the source. Only that nothing is to be done may follow from that."""
+        """Plan a link with what another replica's worker has read on the source. Only that nothing is to be done may follow from that."""
+        if self.capability.side == "source":
+            return super()._run_here(arguments, host)
         sessions: list[SharedConnection] = []
 
         def connect(login: Login) -> Connection:

@@ -319,6 +319,12 @@ CASES: tuple[Case, ...] = (
         {"service": "mariadb_server", "source": {"log_bin_compress": "ON"}},
     ),
     Case("binlog.encryption", {"source": {"binlog_encryption": "ON"}}, severity="info"),
+    Case(
+        "binlog.encryption",
+        {"service": "mariadb_server", "source": {"encrypt_binlog": "ON"}},
+        {"service": "mariadb_server", "source": {"encrypt_binlog": "OFF"}},
+        severity="info",
+    ),
     Case("binlog.retention", {"source": {"binlog_expire_logs_seconds": "3600"}}, {"source": {"binlog_expire_logs_seconds": "0"}}),
     Case(
         "binlog.retention", {"source": {"binlog_expire_logs_seconds": "86400"}}, {"source": {"binlog_expire_logs_seconds": "86400"}, "d": {"retention": 86400}}
