@@ -30,9 +30,11 @@ SIZE = 64 * 2**20
 # Seconds for which an answer counts.
 FRESH = 30.0
 # Seconds to wait for the worker that reads, and for one that is writing down what it has read.
-READING, WRITING = 5.0, 1.0
+READING, WRITING = 10.0, 1.0
 # Of those that read. More than there are cores, so that workers for different sources seldom wait for each other.
 _LOCKS = 32
+# As Ansible starts its workers, whatever Python would do by itself.
+_FORK = multiprocessing.get_context("fork")
 
 _END, _HEAD = struct.Struct("Q"), struct.Struct("32sdQ")
 
@@ -43,8 +45,8 @@ class Board:
     def __init__(self, size: int = SIZE) -> None:
         self._memory = mmap.mmap(-1, size)
         self._size = size
-        self._writer = multiprocessing.Lock()
-        self._readers = [multiprocessing.Lock() for _number in range(_LOCKS)]
+        self._writer = _FORK.Lock()
+        self._readers = [_FORK.Lock() for _number in range(_LOCKS)]
         _END.pack_into(self._memory, 0, _END.size)
 
     def find(self, key: bytes) -> bytes | None:

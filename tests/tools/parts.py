@@ -67,8 +67,8 @@ PARTS = (
     Part("sanity-2.19", ("sanity", "2.19"), 12 * MINUTE),
     Part("sanity-2.20", ("sanity", "2.20"), 12 * MINUTE),
     Part("sanity-2.21", ("sanity", "2.21"), 12 * MINUTE),
-    Part("molecule", ("molecule",), 25 * MINUTE, servers=True),
-    Part("cuts", ("cuts",), 20 * MINUTE, servers=True),
+    Part("molecule", ("molecule",), 40 * MINUTE, servers=True),
+    Part("cuts", ("cuts",), 30 * MINUTE, servers=True),
 )
 
 
