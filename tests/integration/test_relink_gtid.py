@@ -185,7 +185,7 @@ def test_what_only_the_stopped_link_shows_lets_it_go_on(pair):
     assert pair.arrives(10)
     uuid, number = executed_by(pair.source).rpartition(":")[::2]
     last = int(number.rpartition("-")[2])
-    holder = threading.Thread(target=pair.replica.sql, args=("LOCK TABLES shop.t READ; SELECT SLEEP(6); UNLOCK TABLES",))
+    holder = threading.Thread(target=pair.replica.sql, args=("LOCK TABLES shop.t READ; SELECT SLEEP(10); UNLOCK TABLES",))
     holder.start()
     time.sleep(0.5)
     pair.source.sql("INSERT INTO shop.t VALUES (20)")
