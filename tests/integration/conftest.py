@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ class LabServer:
 
     def reset(self):
         _lab(self.environment, "reset", self.state["name"])
+
+    def purge(self):
+        """Purge the log but for its last file. MariaDB keeps a file, without a word, until its engines have a checkpoint after it."""
+        files = self.sql("SHOW BINARY LOGS")
+        end = time.monotonic() + 30
+        while self.sql(f"PURGE BINARY LOGS TO '{files[-1][0]}'; SHOW BINARY LOGS")[0][0] != files[-1][0]:
+            assert time.monotonic() < end, "the log is not purged"
+            time.sleep(0.2)
 
     def restart(self, meanwhile=lambda: None):
         """Stop it and start it again; what is done meanwhile may change its files."""

@@ -176,16 +176,16 @@ def test_row_13_what_is_purged_is_applied_from_the_relay_logs(linked):
     linked.source.sql(ACCOUNT.format(name="second", password="rotated-1"))
     assert linked.arrives(5)
     # The applier waits for a lock while the receiver fetches what the source then purges.
-    holder = threading.Thread(target=linked.replica.sql, args=("LOCK TABLES shop.t READ; SELECT SLEEP(6); UNLOCK TABLES",))
+    holder = threading.Thread(target=linked.replica.sql, args=("LOCK TABLES shop.t READ; SELECT SLEEP(12); UNLOCK TABLES",))
     holder.start()
     time.sleep(0.5)
     for number in range(3):
         linked.source.sql(f"INSERT INTO shop.t VALUES ({600 + number}); FLUSH BINARY LOGS")
     last = linked.source.sql("SHOW MASTER STATUS")[0][0]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 10
     while linked.status()["Master_Log_File"] != last and time.monotonic() < deadline:
         time.sleep(0.1)
-    linked.source.sql(f"PURGE BINARY LOGS TO '{last}'")
+    linked.source.purge()
     result = linked.link(replication_user="second", replication_password="rotated-1")
     holder.join()
     assert not result.get("failed"), result

@@ -99,8 +99,7 @@ def test_gtids_were_switched_on_while_it_ran(without):
     pair.source.sql(ACCOUNT.format(name="second", password="rotated-1"))
     changed_over(pair, "gtid")
     # The log of before the switch may go, and the link may log in again.
-    last = pair.end()["file"]
-    pair.source.sql(f"PURGE BINARY LOGS TO '{last}'")
+    pair.source.purge()
     pair.replica.sql("CALL mysql.az_replication_stop; CALL mysql.az_replication_start")
     assert pair.arrives(99) and pair.rows()[0] == pair.rows()[1]
     changed_over(pair, "position")
@@ -136,7 +135,7 @@ def test_what_the_seed_had_is_never_fetched_again(pair):
     # Nor where the source has purged it, which would end in 1236.
     pair.source.sql("FLUSH BINARY LOGS")
     assert pair.arrives(11)
-    pair.source.sql(f"PURGE BINARY LOGS TO '{pair.end()['file']}'")
+    pair.source.purge()
     refused(pair, f"does not count {seeded} as executed")
     assert pair.arrives(12) and pair.rows()[0] == pair.rows()[1]
 

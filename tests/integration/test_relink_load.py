@@ -134,7 +134,7 @@ def test_row_12_not_while_the_applier_has_an_error(linked):
 def test_row_13_what_the_source_has_purged_is_applied_first(linked):
     linked.source.sql(ACCOUNT.format(name="fourth", password="rotated-3"))
     # One worker waits for a lock while the receiver fetches what the source then purges.
-    holder = threading.Thread(target=linked.replica.sql, args=("LOCK TABLES shop.t READ; SELECT SLEEP(5); UNLOCK TABLES",))
+    holder = threading.Thread(target=linked.replica.sql, args=("LOCK TABLES shop.t READ; SELECT SLEEP(15); UNLOCK TABLES",))
     with writing(linked.source):
         holder.start()
         time.sleep(0.5)
@@ -142,7 +142,7 @@ def test_row_13_what_the_source_has_purged_is_applied_first(linked):
             linked.source.sql(f"INSERT INTO shop.t VALUES ({600 + number}); FLUSH BINARY LOGS")
         last = linked.source.sql("SHOW MASTER STATUS")[0][0]
         wait_for(lambda: linked.status()["Master_Log_File"] == last)
-        linked.source.sql(f"PURGE BINARY LOGS TO '{last}'")
+        linked.source.purge()
         relinked(linked, row=13, replication_user="fourth", replication_password="rotated-3")
         holder.join()
         relinked(linked)

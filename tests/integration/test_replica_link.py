@@ -181,8 +181,7 @@ def test_row_5_the_log_is_gone(linked):
     linked.link(state="absent")
     for number in range(2):
         linked.source.sql(f"FLUSH BINARY LOGS; INSERT INTO shop.t VALUES ({800 + number})")
-    last = linked.source.sql("SHOW MASTER STATUS")[0][0]
-    linked.source.sql(f"PURGE BINARY LOGS TO '{last}'")
+    linked.source.purge()
     result = linked.link()
     assert result["failed"] and result["row"] == 5 and "no longer has" in result["msg"]
     assert linked.status() == {}
@@ -303,7 +302,7 @@ def test_row_19_the_log_was_purged_under_a_stopped_link(linked):
     linked.link(state="stopped")
     for number in range(2):
         linked.source.sql(f"FLUSH BINARY LOGS; INSERT INTO shop.t VALUES ({900 + number})")
-    linked.source.sql(f"PURGE BINARY LOGS TO '{linked.source.sql('SHOW MASTER STATUS')[0][0]}'")
+    linked.source.purge()
     result = linked.link()
     assert result["failed"] and result["row"] == 19 and "seed again" in result["hint"], result
 
