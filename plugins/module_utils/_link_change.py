@@ -22,15 +22,24 @@ def differences(current: LinkCurrent, desired: LinkDesired) -> dict[str, tuple[t
 
     A CA is compared by its fingerprint, a password by what proves it (``password_held``).
     """
-    channel = channel_of(current)
     recorded = ((current.record("link") or {}).get("arguments") or {}).get("ca_fingerprint")
     pairs = {
+        "CA": (recorded or desired.ca_fingerprint, desired.ca_fingerprint or recorded),
+        "credentials": ("others", "the inventory's") if _other_credentials(current, desired) else (None, None),
+    }
+    unseen = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    seen = made_otherwise(channel_of(current), desired)
+    # In the order in which a person reads them.
+    return {name: found[name] for name in ("host", "port", "user", "TLS", "CA", "credentials", "method") for found in (seen, unseen) if name in found}
+
+
+def made_otherwise(channel: Channel, desired: LinkDesired) -> dict[str, tuple[t.Any, t.Any]]:
+    """Name what of that the status of a link tells."""
+    pairs: dict[str, tuple[t.Any, t.Any]] = {
         "host": (channel.source_host.lower(), desired.host.lower()),
         "port": (channel.source_port, desired.port),
         "user": (channel.source_user, desired.user),
         "TLS": (channel.tls, bool(desired.ca)),
-        "CA": (recorded or desired.ca_fingerprint, desired.ca_fingerprint or recorded),
-        "credentials": ("others", "the inventory's") if _other_credentials(current, desired) else (None, None),
     }
     if desired.method != "auto":
         pairs["method"] = ("gtid" if channel.by_gtid else "position", desired.method)

@@ -12,7 +12,7 @@ from . import _advice
 from ._connection import Connection, Login
 from ._errors import CertificateError, ConnectError
 from ._link_alignment import alignment
-from ._link_change import differences, moved, needs_alignment, other_source
+from ._link_change import differences, made_otherwise, moved, needs_alignment, other_source
 from ._link_model import LinkCurrent, LinkDesired, LinkRequest, channel_of
 from ._link_proofs import history_gap, oldest_gtids, password_fits, password_held
 from ._model import Identity, Start
@@ -29,7 +29,7 @@ def read_link(context: Context, request: LinkRequest) -> LinkCurrent:
     replica, desired = context.replica, request.desired
     everything = replica.status()
     channels = tuple(channel for channel in everything if not channel.probe)
-    if not channels or any(channel.receiver != "running" for channel in channels):
+    if not channels or any(not channel.running or made_otherwise(channel, desired) for channel in channels):
         context.share = None  # what is to be made depends on what the source is now
     source = context.source
     records = Records(replica)

@@ -16,6 +16,7 @@ import hmac
 import json
 import mmap
 import multiprocessing
+import os
 import secrets
 import struct
 import time
@@ -91,7 +92,8 @@ class SharedConnection(Connection):
     def __init__(self, login: Login, board: Board, task: str) -> None:
         super().__init__(login, later=True)
         self._board = board
-        self._key = hmac.digest(_SECRET, repr((task, astuple(login))).encode(), "sha256")
+        # A worker's parent is the run. Where that was forked too, by what runs one playbook after another, the next one has this memory as well.
+        self._key = hmac.digest(_SECRET, repr((os.getppid(), task, astuple(login))).encode(), "sha256")
         self._leave = board.turn(self._key)
         found = board.find(self._key)
         if found:

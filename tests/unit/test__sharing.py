@@ -121,6 +121,14 @@ def test_another_task_or_login_knows_nothing(asked, board, login, task):
     assert not SharedConnection(login, board, task).shares
 
 
+def test_another_run_knows_nothing(asked, board, monkeypatch):
+    session = SharedConnection(LOGIN, board, "task")
+    session.rows("version", step="read")
+    session.close()
+    monkeypatch.setattr(_sharing.os, "getppid", lambda: 1)
+    assert not SharedConnection(LOGIN, board, "task").shares
+
+
 def test_what_changes_something_is_always_sent(asked, board):
     for _worker in range(2):
         session = SharedConnection(LOGIN, board, "task")
