@@ -27,10 +27,7 @@ def differences(current: LinkCurrent, desired: LinkDesired) -> dict[str, tuple[t
         "CA": (recorded or desired.ca_fingerprint, desired.ca_fingerprint or recorded),
         "credentials": ("others", "the inventory's") if _other_credentials(current, desired) else (None, None),
     }
-    unseen = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    seen = made_otherwise(channel_of(current), desired)
-    # In the order in which a person reads them.
-    return {name: found[name] for name in ("host", "port", "user", "TLS", "CA", "credentials", "method") for found in (seen, unseen) if name in found}
+    return {**made_otherwise(channel_of(current), desired), **{name: pair for name, pair in pairs.items() if pair[0] != pair[1]}}
 
 
 def made_otherwise(channel: Channel, desired: LinkDesired) -> dict[str, tuple[t.Any, t.Any]]:

@@ -118,12 +118,14 @@ class SharedConnection(Connection):
         return super().shown if self._session else t.cast("Row", self._known["shown"])
 
     def close(self) -> None:
-        if self._asked and not self.lost:
-            learnt = {"shown": self.shown, "answers": {**self._known["answers"], **self._asked}}
-            self._board.write(self._key, json.dumps(learnt).encode())
-        if not self.shares:
-            self._leave()
-        super().close()
+        try:
+            if self._asked and not self.lost:
+                learnt = {"shown": self.shown, "answers": {**self._known["answers"], **self._asked}}
+                self._board.write(self._key, json.dumps(learnt).encode())
+        finally:
+            if not self.shares:
+                self._leave()
+            super().close()
 
 
 _SECRET = secrets.token_bytes(32)
