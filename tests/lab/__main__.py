@@ -91,6 +91,7 @@ def up(args):
         _create_and_start(backend, state, entry, tree, args)
         if tree:
             _first_words(backend, state)
+            _let_in(state)
         save(state)
     except BaseException:
         if not args.keep:
@@ -131,6 +132,13 @@ def _first_words(backend, state):
                 "option_file": pathlib.Path(state["option_file_here"]).read_text()}
     write_private(server_dir(state["name"]) / "original.json", json.dumps(original))
     save(state)
+
+
+def _let_in(state):
+    """The administrator gets in by the port. That the socket answers does not tell whether what is sent to the port arrives here."""
+    done = subprocess.run([*state["admin_client"], "-e", "DO 0"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError("%s does not let its administrator in: %s" % (state["name"], done.stderr.strip()))
 
 
 def _line(state):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pathlib
@@ -86,14 +87,17 @@ def _bootstrap(entry, tree, data):
 
 
 def free_port():
+    """A port that nobody listens on and that is passed on to nobody: of a container that is gone a rule may stay, which no bind sees."""
     for _attempt in range(200):
-        port = random.randint(*PORTS)
-        with socket.socket() as probe:
+        address = ("127.0.0.1", random.randint(*PORTS))
+        with socket.socket() as taken, socket.socket() as answered:
+            answered.settimeout(1)
             try:
-                probe.bind(("127.0.0.1", port))
-                return port
+                taken.bind(address)
             except OSError:
                 continue
+            if answered.connect_ex(address) == errno.ECONNREFUSED:
+                return address[1]
     raise LabError("no free port between %d and %d" % PORTS)
 
 
