@@ -16,10 +16,10 @@ from ._errors import Refused, Timeout
 from ._link_alignment import alignment
 from ._link_channel import broken
 from ._link_model import LinkCurrent, LinkDesired, LinkPlan, LinkRequest
-from ._link_read import wrong_certificate
+from ._link_read import WRONG_CA, wrong_certificate
+from ._link_result import link_result
 from ._link_start import log_gap
 from ._model import Channel, Start
-from ._replica_info import link_result
 from ._run import Context
 from ._server import Server
 from ._state import Records, belongs, identities
@@ -28,7 +28,6 @@ from ._state import Records, belongs, identities
 STABLE = 1.5
 POLL = 0.3
 STOP_PATIENCE = 60
-WRONG_CA = "give in datain_link_ca the CA that signed the certificate of the source"
 
 
 def apply_link(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkCurrent) -> Channel | None:

@@ -174,6 +174,11 @@ class LinkPlan(Plan):
     skip: Skip | None = None
     align: str | None = None
 
+    @property
+    def work(self) -> bool:
+        """Anything is to be done or watched."""
+        return self.changed or self.observe
+
 
 def channel_of(current: LinkCurrent) -> Channel:
     """Return the channel, for the rows that are about one."""

@@ -10,20 +10,20 @@ import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
-from . import _prerequisites, _seed, _source_plan
+from . import _prerequisites, _source_plan
 from ._errors import Refused
 from ._link import plan_link
-from ._link_apply import WRONG_CA
 from ._link_model import LinkPlan
 from ._link_model import finding as link_finding
-from ._link_read import read_link, wrong_certificate
+from ._link_read import WRONG_CA, read_link, wrong_certificate
+from ._link_request import BACKUPS, LINK_OPTIONS, alignment, request_from, reset_command
+from ._link_result import link_result
 from ._link_start import wanted_method
 from ._model import Finding, Plan, Step
-from ._replica_info import link_result
-from ._replica_link import BACKUPS, LINK_OPTIONS, alignment, link_work, request_from, reset_command
 from ._report import PLAN_OPTION
 from ._rule import FAILED, UNKNOWN, WAIVED
 from ._run import Capability, Context
+from ._seed_request import SEED_PLAN_OPTIONS, plan_for_pair
 from ._services import SERVICES
 from ._state import LINK_LOCK, wait_free
 
@@ -103,7 +103,7 @@ class PairPlan:
 
     @property
     def link_work(self) -> bool:
-        return self.link_waits or self.aligned_by_run or (self.link.refusal is None and link_work(self.link))
+        return self.link_waits or self.aligned_by_run or (self.link.refusal is None and self.link.work)
 
     @property
     def makes(self) -> bool:
@@ -209,7 +209,7 @@ def _run(context: Context) -> dict[str, t.Any]:
             # The source's own play would have made the account by now.
             current = replace(current, login="")
             link = plan_link(current, request.desired)
-        seed = _seed.plan_for_pair(context, options, linked=current.channel is not None, records=current.records)
+        seed = plan_for_pair(context, options, linked=current.channel is not None, records=current.records)
         given = {"channels": list(current.channels), "records": current.records, "binlog_files": current.source_files}
         plan = PairPlan(link, seed, source, tuple(_prerequisites.findings_for_pair(context, options, given=given)))
         for server in (context.source, context.replica):
@@ -256,7 +256,7 @@ CAPABILITY = Capability(
     options={
         **_prerequisites.PREREQUISITE_OPTIONS,
         **_source_plan.SOURCE_PLAN_OPTIONS,
-        **_seed.SEED_PLAN_OPTIONS,
+        **SEED_PLAN_OPTIONS,
         **LINK_OPTIONS,
         "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
         "wait_timeout": {"type": "int", "default": 120},

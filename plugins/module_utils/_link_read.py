@@ -22,6 +22,7 @@ from ._state import Records
 
 # A login that is refused for where it comes from: no such account for this address, or none at all for it.
 _ADDRESS = frozenset((1045, 1130))
+WRONG_CA = "give in datain_link_ca the CA that signed the certificate of the source"
 
 
 def read_link(context: Context, request: LinkRequest) -> LinkCurrent:

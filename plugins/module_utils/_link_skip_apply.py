@@ -14,9 +14,9 @@ from . import _procedures
 from ._errors import Refused, Timeout
 from ._event import failed_event
 from ._link_model import LinkCurrent, LinkPlan, LinkRequest, Skip, channel_of
+from ._link_result import link_result
 from ._link_skip import DONE, MEND, by_gtid, failed_gtid, procedure_for, recorded, stopped_by, what_failed
 from ._model import Channel
-from ._replica_info import link_result
 from ._run import Context
 from ._state import Records, identities
 

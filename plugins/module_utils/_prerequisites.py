@@ -29,11 +29,12 @@ from . import (
     _rules_variables,
     _rules_version,
 )
+from ._coordinates import explicit_start
 from ._errors import ConnectError, DatainError, InputError
 from ._facts import Desired, Facts
 from ._facts_read import LIMIT, read_facts
+from ._link_request import LINK_OPTIONS
 from ._model import Finding
-from ._replica_link import LINK_OPTIONS, explicit_start
 from ._rule import FAILED, NOT_APPLICABLE, PASSED, SEVERITIES, UNKNOWN, WAIVED, Rule, judge
 from ._run import Capability, Context
 from ._server import Server
@@ -165,9 +166,10 @@ def desired_from(parameters: dict[str, t.Any]) -> Desired:
 
     :raises InputError: the coordinates are half, or of no form that a server knows; a document is none
     """
-    start = explicit_start(parameters.get("coordinates"))
+    service = SERVICES[parameters["service"]]
+    start = explicit_start(parameters.get("coordinates"), service.flavour)
     return Desired(
-        service=SERVICES[parameters["service"]],
+        service=service,
         schemas=tuple(parameters.get("schemas") or ()),
         siblings=tuple(parameters.get("siblings") or ()),
         coordinates=start.coordinates if start else None,

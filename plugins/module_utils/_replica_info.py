@@ -10,25 +10,14 @@ import typing as t
 from dataclasses import replace
 
 from . import _rules_replica
-from ._advice import explained
 from ._facts import Desired, Facts, Side
+from ._link_result import link_result
 from ._model import Channel, Finding, Identity
 from ._rule import NOT_APPLICABLE, judge
 from ._run import Capability, Context
 from ._server import Server
 from ._services import SERVICES
 from ._state import KINDS, Records
-
-
-def link_result(channel: Channel | None) -> dict[str, t.Any]:
-    """Return a link in our own keys, the same from every module; no channel is the state ``absent``."""
-    empty = Channel("", "", 0, "", 0, None, "stopped", "stopped", None, None, "", 0, None, None, None, False, False, None, None, None)
-    result = (channel or empty).to_result()
-    if channel is None:
-        result.update(dict.fromkeys(result), state="absent")
-    else:
-        result.update(receiver_error=explained(channel.receiver_error, channel), applier_error=explained(channel.applier_error, channel))
-    return result
 
 
 def replica_result(replica: Server, channels: list[Channel]) -> dict[str, t.Any]:

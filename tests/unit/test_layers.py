@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,9 @@ LAYERS = (
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
+# What only looks. Nothing that changes a server may come with it, not even unused.
+READING = ("module_utils/_link_plan", "module_utils/_prerequisites", "module_utils/_replica_info", "module_utils/_source_info")
+CHANGING = re.compile(r"module_utils/\w+_(apply|load|lock)")
 DRIVER = {"module_utils/_connection"}
 PROCEDURES = {"module_utils/_procedures"}
 # What may be imported of Ansible, by the beginning of the importing file's name; the longest that fits counts.
@@ -135,13 +138,13 @@ def upward_imports(source: Source, everything: dict[str, Source]) -> list[str]:
     return [f"line {line} imports {name}, which is above" for line, name in own_imports(source, everything) if everything[name].rank > source.rank]
 
 
-def circular_imports(source: Source, everything: dict[str, Source]) -> list[str]:
-    """The ways that lead back to the file itself."""
+def ways(source: Source, everything: dict[str, Source], ends: Callable[[str], object]) -> list[str]:
+    """The ways from a file to those that are looked for."""
     found = []
 
     def follow(name: str, way: tuple[str, ...]) -> None:
         for _line, below in own_imports(everything[name], everything):
-            if below == source.name:
+            if ends(below):
                 found.append(" imports ".join((*way, below)))
             elif below not in seen:
                 seen.add(below)
@@ -150,6 +153,16 @@ def circular_imports(source: Source, everything: dict[str, Source]) -> list[str]
     seen: set[str] = set()
     follow(source.name, (source.name,))
     return found
+
+
+def circular_imports(source: Source, everything: dict[str, Source]) -> list[str]:
+    """The ways that lead back to the file itself."""
+    return ways(source, everything, lambda name: name == source.name)
+
+
+def changing_imports(source: Source, everything: dict[str, Source]) -> list[str]:
+    """The ways from a file that only looks to one that changes a server."""
+    return ways(source, everything, CHANGING.fullmatch) if source.name in READING else []
 
 
 def foreign_imports(source: Source, everything: dict[str, Source]) -> list[str]:
@@ -183,7 +196,7 @@ def statements(source: Source, everything: dict[str, Source]) -> list[str]:
     return [f"line {line} holds SQL: {text.strip()[:40]}" for line, text in source.strings if SQL.match(text)]
 
 
-RULES = (upward_imports, circular_imports, foreign_imports, procedure_names, statements)
+RULES = (upward_imports, circular_imports, changing_imports, foreign_imports, procedure_names, statements)
 SOURCES = sources()
 
 
@@ -208,6 +221,7 @@ BAD = (
     (upward_imports, "module_utils/_made_up", f"from {COLLECTION}.plugins.plugin_utils._action import CapabilityAction"),
     (upward_imports, "plugin_utils/_made_up", f"import {COLLECTION}.plugins.action.source_info"),
     (circular_imports, "module_utils/_made_up", "from ._made_up_too import plan"),
+    (changing_imports, "module_utils/_prerequisites", "from ._replica_link import LINK_OPTIONS"),
     (foreign_imports, "module_utils/_server", "import pymysql.cursors"),
     (foreign_imports, "modules/made_up", "from pymysql import err"),
     (foreign_imports, "module_utils/_server", "import importlib\nimportlib.import_module('pymysql')"),
