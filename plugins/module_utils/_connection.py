@@ -126,6 +126,10 @@ def pem_certificates(text: str, what: str) -> list[bytes]:
     return found
 
 
+# Nothing is verified with it: it only reads certificates. To make one for each would take longer than to read them.
+_PARSER = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @functools.lru_cache(maxsize=64)
 def _der(pem: str) -> bytes:
     """Return one certificate in DER form; a fleet's hosts name the same few again and again.
@@ -134,7 +138,7 @@ def _der(pem: str) -> bytes:
     :raises ssl.SSLError: it is no certificate
     """
     der = ssl.PEM_cert_to_DER_cert(pem)
-    ssl.create_default_context(cadata=der)
+    _PARSER.load_verify_locations(cadata=der)
     return der
 
 

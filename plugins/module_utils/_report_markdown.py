@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -39,7 +40,13 @@ def _clip(text: str) -> str:
 
 def _prose(value: t.Any) -> str:
     """Write text so that nothing in it is markup, a link, or calls for somebody."""
-    text = _SPECIAL.sub(r"\\\1", _clip(visible(value)))
+    return _escaped(_clip(visible(value)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _escaped(text: str) -> str:
+    """The hosts of a fleet have the same to say."""
+    text = _SPECIAL.sub(r"\\\1", text)
     # An escape is undone before mentions and addresses are looked for: only something between takes them apart.
     return re.sub(r"@|(?<=\\#)|(?<=\\:)(?=//)|(?i:(?<=www))(?=\\\.)", lambda found: f"{found[0]}<!-- -->", text)
 

@@ -105,6 +105,7 @@ class Rule:
     :param needs: the facts that it looks at, as ``side.field``; where one is unread the rule is unknown
     :param needs_login: needs the variables of its sides, which are there once a login worked
     :param must_know: unknown blocks like failed: to go on blindly could overwrite data
+    :param all_needs: with those that every rule needs which needs a login
     """
 
     id: str
@@ -118,14 +119,14 @@ class Rule:
     needs: tuple[str, ...] = ()
     needs_login: bool = True
     must_know: bool = False
+    all_needs: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        sides = ("source", "replica") if self.side == "pair" else (self.side,)
+        object.__setattr__(self, "all_needs", (*(f"{side}.variables" for side in sides if self.needs_login), *self.needs))
 
     def severity_for(self, service: Service) -> str:
         return self.severity if self.severity in SEVERITIES else str(getattr(service, self.severity))
-
-    @property
-    def all_needs(self) -> tuple[str, ...]:
-        sides = ("source", "replica") if self.side == "pair" else (self.side,)
-        return (*(f"{side}.variables" for side in sides if self.needs_login), *self.needs)
 
 
 def unread(facts: Facts, needs: t.Iterable[str]) -> Unread | None:

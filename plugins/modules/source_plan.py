@@ -158,6 +158,10 @@ plan:
       elements: dict
       returned: success
       sample: []
+gtid:
+  description: Whether a replica that the inventory gives this source follows by GTID where it could do without.
+  returned: on a host of the inventory's group of sources
+  type: bool
 replicas:
   description: Names of the replicas that the inventory gives this source.
   returned: on a host of the inventory's group of sources

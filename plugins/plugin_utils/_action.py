@@ -28,7 +28,6 @@ _PLANS = {_inventory.SOURCES: "__source_plan", _inventory.REPLICAS: "__preflight
 filter_loader.get("ansible.builtin.default")
 codecs.lookup("idna")
 codecs.lookup("ascii")
-ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 ssl.cert_time_to_seconds("Jan  1 00:00:00 2030 GMT")
 
 

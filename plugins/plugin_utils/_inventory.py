@@ -61,12 +61,16 @@ class Inventory:
 
     def replicas_of(self, source: str) -> list[str]:
         """Return the replicas of a source, which takes the variables of all replicas there are, unless its plan has named them."""
-        known = self._planned(source, SOURCES).get("replicas")
+        known = self.plan_of_source(source).get("replicas")
         return [name for name in self.replicas if self.source_of(name) == source] if known is None else list(known)
 
     def judged(self, source: str) -> bool:
         """Tell whether a source and all of its replicas, each against all others, were found right when the source was planned."""
-        return "plan" in self._planned(source, SOURCES)
+        return "plan" in self.plan_of_source(source)
+
+    def plan_of_source(self, source: str) -> Host:
+        """Return what the plan of a source has found out in this run; empty where there was none."""
+        return self._planned(source, SOURCES)
 
     def plan_of(self, replica: str) -> Host:
         """Return what the plan of a replica has found out in this run; empty where there was none."""
@@ -105,8 +109,14 @@ def _source_demands(inventory: Inventory, name: str) -> dict[str, t.Any]:
         "require_tls": bool(inventory.value(name, "link_ca")),
         "retention": inventory.value(name, "binlog_retention", 0),
         "source_service": inventory.value(name, "service"),
-        "gtid": any(_by_gtid(inventory, replica) for replica in inventory.replicas_of(name)),
+        "gtid": needs_gtid(inventory, name),
     }
+
+
+def needs_gtid(inventory: Inventory, source: str) -> bool:
+    """Tell whether GTIDs have to be on at a source; as its plan has found, where there was one."""
+    known = inventory.plan_of_source(source).get("gtid")
+    return any(_by_gtid(inventory, replica) for replica in inventory.replicas_of(source)) if known is None else bool(known)
 
 
 def _by_gtid(inventory: Inventory, replica: str) -> bool:
@@ -335,11 +345,11 @@ def _address(inventory: Inventory, name: str) -> tuple[str, str]:
 def component_problems(inventory: Inventory, name: str) -> list[str]:
     """Return every problem among the hosts that are connected with this one: its source and all of that one's replicas.
 
-    Where they were judged with the source, only what is this host's own is judged again: that a fleet's hosts are all read for
-    each of them would take as long as all the rest.
+    What was judged with the source in this run is not judged again: that a fleet's hosts are all read for each of them would take
+    as long as all the rest.
     """
     if name in inventory.replicas and inventory.judged(inventory.source_of(name)):
-        return link_problems(inventory, name)
+        return []
     source = name if name in inventory.sources else inventory.source_of(name)
     replicas = inventory.replicas_of(source) if source in inventory.sources else []
     found = source_problems(inventory, name) if name in inventory.sources else []

@@ -63,5 +63,6 @@ class PlanningAction(CapabilityAction):
 
     def _inventory_problems(self, inventory: _inventory.Inventory, host: str) -> list[str]:
         problems = _inventory.component_problems(inventory, host)
-        self._found = {"replicas": inventory.replicas_of(host)} if self.capability.side == "source" and not problems else {}
+        if self.capability.side == "source" and not problems:
+            self._found = {"replicas": inventory.replicas_of(host), "gtid": _inventory.needs_gtid(inventory, host)}
         return problems

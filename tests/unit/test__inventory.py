@@ -159,8 +159,9 @@ def test_what_was_judged_with_the_source_is_not_judged_again() -> None:
         read.append(name)
         return hosts[name]
 
-    planned = _inventory.Inventory(groups, host, lambda name, group: {"plan": {}, "replicas": ["az", "twin"]})
+    planned = _inventory.Inventory(groups, host, lambda name, group: {"plan": {}, "replicas": ["az", "twin"], "gtid": True})
     assert _inventory.component_problems(planned, "az") == [] and planned.replicas_of("db") == ["az", "twin"]
+    assert _inventory.link_options(planned, "az")["gtid"]
     assert "twin" not in read
     refused = _inventory.Inventory(groups, host, lambda name, group: {"failed": True})
     assert _inventory.component_problems(refused, "az")
