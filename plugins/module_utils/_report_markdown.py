@@ -43,9 +43,9 @@ def _prose(value: t.Any) -> str:
     return _escaped(_clip(visible(value)))
 
 
+# The hosts of a fleet have the same to say.
 @functools.lru_cache(maxsize=1024)
 def _escaped(text: str) -> str:
-    """The hosts of a fleet have the same to say."""
     text = _SPECIAL.sub(r"\\\1", text)
     # An escape is undone before mentions and addresses are looked for: only something between takes them apart.
     return re.sub(r"@|(?<=\\#)|(?<=\\:)(?=//)|(?i:(?<=www))(?=\\\.)", lambda found: f"{found[0]}<!-- -->", text)

@@ -37,7 +37,7 @@ LAYERS = (
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
-# What only looks. Nothing that changes a server may come with it, not even unused.
+# What only looks. Nothing that seeds or links may come with it, not even unused.
 READING = ("module_utils/_link_plan", "module_utils/_prerequisites", "module_utils/_replica_info", "module_utils/_source_info")
 CHANGING = re.compile(r"module_utils/\w+_(apply|load|lock)")
 DRIVER = {"module_utils/_connection"}
@@ -161,7 +161,7 @@ def circular_imports(source: Source, everything: dict[str, Source]) -> list[str]
 
 
 def changing_imports(source: Source, everything: dict[str, Source]) -> list[str]:
-    """The ways from a file that only looks to one that changes a server."""
+    """The ways from a file that only looks to one that seeds or links."""
     return ways(source, everything, CHANGING.fullmatch) if source.name in READING else []
 
 
