@@ -11,7 +11,7 @@ import hashlib
 import ssl
 from dataclasses import dataclass
 
-from ._connection import Connection, pem_certificates, pem_text
+from ._connection import Connection, authority, pem_certificates, pem_text
 from ._errors import InputError
 
 
@@ -64,27 +64,19 @@ def fingerprints(ca: str) -> frozenset[str]:
         return frozenset()
 
 
+def _certificate(encoded: bytes) -> Certificate:
+    described = authority(encoded)
+    fingerprint = hashlib.sha256(encoded).hexdigest()
+    if not described:
+        return Certificate(fingerprint, authority=False)
+    words = ["=".join(pair) for part in described.get("subject", ()) for pair in part]
+    return Certificate(fingerprint, True, ", ".join(words), _moment(ssl.cert_time_to_seconds(str(described["notAfter"]))))
+
+
 def read_certificates(ca: str) -> tuple[tuple[Certificate, ...], str | None]:
     """Return the certificates of the link's CA, and what is wrong with it, or None."""
     try:
         encoded = pem_certificates(pem_text(ca, "link_ca"), "link_ca")
     except InputError as error:
         return (), error.message
-    found = []
-    for der in encoded:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=der)
-        # The library describes authorities only; a server's own certificate stays without a date.
-        described = context.get_ca_certs()
-        certificate = Certificate(hashlib.sha256(der).hexdigest(), bool(described))
-        if described:
-            words = ["=".join(pair) for part in described[0].get("subject", ()) for pair in part]
-            ends = ssl.cert_time_to_seconds(str(described[0]["notAfter"]))
-            certificate = Certificate(
-                certificate.fingerprint,
-                True,
-                ", ".join(words),
-                _moment(ends),
-            )
-        found.append(certificate)
-    return tuple(found), None
+    return tuple(map(_certificate, encoded)), None

@@ -142,6 +142,11 @@ def _der(pem: str) -> bytes:
     return der
 
 
+def authority(certificate: bytes) -> dict[str, t.Any] | None:
+    """Return what the library says about a certificate that ``pem_certificates`` has read; None unless it is an authority's."""
+    return dict(zip(_PARSER.get_ca_certs(binary_form=True), _PARSER.get_ca_certs())).get(certificate)
+
+
 def _tls_context(login: Login) -> ssl.SSLContext | None:
     if login.tls == "disabled":
         return None

@@ -81,10 +81,11 @@ def discover(connection: Connection) -> Procedures:
     rows = connection.rows(
         "SELECT r.ROUTINE_NAME AS name, COUNT(p.SPECIFIC_NAME) AS arity"
         " FROM information_schema.ROUTINES r LEFT JOIN information_schema.PARAMETERS p"
-        " ON p.SPECIFIC_SCHEMA = r.ROUTINE_SCHEMA AND p.SPECIFIC_NAME = r.SPECIFIC_NAME AND p.ORDINAL_POSITION > 0"
+        " ON p.SPECIFIC_SCHEMA = %s AND p.SPECIFIC_NAME = r.SPECIFIC_NAME AND p.ORDINAL_POSITION > 0"
         " WHERE r.ROUTINE_SCHEMA = %s AND r.ROUTINE_TYPE = 'PROCEDURE' AND r.ROUTINE_NAME LIKE %s"
         " GROUP BY r.ROUTINE_NAME",
-        (_SCHEMA, _PREFIX.replace("_", r"\_") + "%"),
+        # A server reads the parameters of all routines unless their schema is a constant.
+        (_SCHEMA, _SCHEMA, _PREFIX.replace("_", r"\_") + "%"),
         step="look up the replication procedures",
     )
     return Procedures({row["name"][len(_PREFIX):]: int(row["arity"]) for row in rows})

@@ -101,6 +101,10 @@ def _wild(pattern: str) -> re.Pattern[str]:
     return re.compile("".join({"%": ".*", "_": "."}.get(part, re.escape(part.lstrip("\\") or part)) for part in parts), re.IGNORECASE | re.DOTALL)
 
 
+# Every replica ought to have this one, so that a fleet's workers, which are forked from whoever imports this, find it made.
+_wild("mysql.%")
+
+
 def _filtered_schemas(facts: Facts) -> Outcome:
     """A pattern for one table of a schema is somebody's wish; one for all of its tables is taken for a mistake too."""
     patterns = [_wild(part.strip()) for part in facts.replica.ignored_tables.split(",") if part.strip()]

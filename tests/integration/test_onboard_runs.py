@@ -168,6 +168,20 @@ def test_five_replicas_of_one_source(shop):
     mended = onboard(pair)
     assert mended.status == 0 and linked(pair, pair.replicas[2]), mended.text
     assert asked(pair, pair.source)[0] > 2
+    # What is right ends there, whatever becomes of the others; what fails is reported.
+    inventory = pair.variables()
+    hosts = inventory["all"]["children"]["datain_replicas"]["hosts"]
+    hosts["azure2"]["datain_login_password"] = "not-this-one"
+    hosts["azure4"]["datain_sql_host"] = "away"
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ConnectTimeout=1"}
+    inventory["all"]["hosts"] = {"away": away}
+    pair.inventory.write_text(yaml.safe_dump(inventory, allow_unicode=True))
+    partly = onboard(pair)
+    assert partly.status != 0 and partly.changed == 0, partly.text
+    ends = {host: (row["failed"], row["unreachable"]) for host, row in partly.recap.items()}
+    assert ends == {"shop": (0, 0), "azure1": (0, 0), "azure2": (1, 0), "azure3": (0, 0), "azure4": (0, 1), "azure5": (0, 0)}
+    report = json.loads((pair.home / "report" / "report.json").read_text())
+    assert [host["host"] for host in report["hosts"] if host["verdict"] == "failed"] == ["azure2"]
     # A host that is taken out of the inventory is nobody's business any more: its link runs on.
     inventory = pair.variables()
     del inventory["all"]["children"]["datain_replicas"]["hosts"]["azure2"]
