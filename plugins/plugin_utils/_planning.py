@@ -34,7 +34,7 @@ class PlanningAction(CapabilityAction):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         task_vars = task_vars or {}
         whole_fleet = boolean(self._task.args.pop("report", False))
-        if whole_fleet and task_vars.get("datain_sql_host") not in (None, "", self._task.delegate_to):
+        if whole_fleet and self._templar.template(task_vars.get("datain_sql_host")) not in (None, "", self._task.delegate_to):
             return {"changed": False, "skipped": True, "skip_reason": "datain_sql_host names another host to speak SQL from", "reported": False}
         reports = whole_fleet and not self._task.check_mode and not task_vars.get("datain_accounts")
         result = {**super().run(tmp, task_vars), **self._found}

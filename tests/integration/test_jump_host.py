@@ -88,7 +88,7 @@ class Net:
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.known_hosts} -o StrictHostKeyChecking=yes -o ControlMaster=no",
             "ansible_python_interpreter": "/usr/bin/python3",
         }
-        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "datain_sql_host": "jump"}
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "datain_sql_host": "{{ groups.others | first }}"}
         return {"all": {"children": {
             "datain_sources": {"hosts": {"shop": shop}, "vars": local},
             "datain_replicas": {"hosts": {"shop-azure": azure}, "vars": local},
