@@ -168,7 +168,7 @@ def test_five_replicas_of_one_source(shop):
     mended = onboard(pair)
     assert mended.status == 0 and linked(pair, pair.replicas[2]), mended.text
     assert asked(pair, pair.source)[0] > 2
-    # What is right ends there, whatever becomes of the others; what fails is reported.
+    # What is right ends there, whatever becomes of the others; what fails or is not reached is reported.
     inventory = pair.variables()
     hosts = inventory["all"]["children"]["datain_replicas"]["hosts"]
     hosts["azure2"]["datain_login_password"] = "not-this-one"
@@ -181,7 +181,17 @@ def test_five_replicas_of_one_source(shop):
     ends = {host: (row["failed"], row["unreachable"]) for host, row in partly.recap.items()}
     assert ends == {"shop": (0, 0), "azure1": (0, 0), "azure2": (1, 0), "azure3": (0, 0), "azure4": (0, 1), "azure5": (0, 0)}
     report = json.loads((pair.home / "report" / "report.json").read_text())
-    assert [host["host"] for host in report["hosts"] if host["verdict"] == "failed"] == ["azure2"]
+    assert {host["host"]: host["verdict"] for host in report["hosts"] if host["verdict"] in ("failed", "unknown")} == {"azure2": "failed", "azure4": "unknown"}
+    assert {host["host"]: host["state"] for host in report["hosts"]}["azure4"] == "unreachable"
+    inventory = pair.variables()
+    inventory["all"]["hosts"] = {"away": away}
+    inventory["all"]["children"]["datain_sources"]["hosts"]["shop"]["datain_sql_host"] = "away"
+    pair.inventory.write_text(yaml.safe_dump(inventory, allow_unicode=True))
+    without = onboard(pair)
+    assert without.status == 4 and without.recap["shop"]["unreachable"] == 1 and without.changed == 0, without.text
+    report = json.loads((pair.home / "report" / "report.json").read_text())
+    assert {host["host"]: host["state"] for host in report["hosts"]}["shop"] == "unreachable"
+    assert not [host for host, row in without.recap.items() if row["failed"]] and linked(pair, pair.replicas[1])
     # A host that is taken out of the inventory is nobody's business any more: its link runs on.
     inventory = pair.variables()
     del inventory["all"]["children"]["datain_replicas"]["hosts"]["azure2"]
