@@ -84,7 +84,7 @@ def discover(connection: Connection) -> Procedures:
         " ON p.SPECIFIC_SCHEMA = %s AND p.SPECIFIC_NAME = r.SPECIFIC_NAME AND p.ORDINAL_POSITION > 0"
         " WHERE r.ROUTINE_SCHEMA = %s AND r.ROUTINE_TYPE = 'PROCEDURE' AND r.ROUTINE_NAME LIKE %s"
         " GROUP BY r.ROUTINE_NAME",
-        # A server reads the parameters of all routines unless their schema is a constant.
+        # MariaDB reads the parameters of all routines unless their schema is a constant.
         (_SCHEMA, _SCHEMA, _PREFIX.replace("_", r"\_") + "%"),
         step="look up the replication procedures",
     )
