@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a converged run costs for a fleet, against a playbook of ansible.mysql that does the same, and against the floor.
 
-benchmarks/fleet.py --peer FOLDER --collections FOLDER [--sources 10] [--replicas 5] [--runs 3] [--forks 10] [--flavour mariadb]
+benchmarks/fleet.py --peer FOLDER --collections FOLDER [--sources 10] [--replicas 5] [--runs 3] [--forks 10] [--server mariadb-10.11]
 
 Each host of the inventory is a server of its own: with 10 sources of 5 replicas each 60, of about 100 MB. One inventory serves
 all playbooks; they take turns, so that all see the same machine. CPU is that of ansible-playbook and all its children.
@@ -32,7 +32,7 @@ HERE = ROOT / "benchmarks"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cuts.pair import FLAVOURS, LAB
+from cuts.pair import LAB
 from cuts.playbook import ONBOARD, play, start
 
 DATA = "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what VARCHAR(60)); INSERT INTO shop.orders VALUES (1, 'a book');"
@@ -42,10 +42,11 @@ ACCOUNT = ("datain", "Repl-1234-fleet")
 class Fleet:
     """Sources, their replicas, and one inventory that both playbooks understand."""
 
-    def __init__(self, home: Path, flavour: str, sources: int, replicas: int) -> None:
+    def __init__(self, home: Path, server: str, sources: int, replicas: int) -> None:
         self.home = home
         self.environment = {**os.environ, "DATAIN_LAB_DIR": str(home / "lab")}
-        self.server, self.service = FLAVOURS[flavour]
+        self.server = server
+        self.service = "mariadb_server" if server.startswith("mariadb") else "mysql_flexible_server"
         self.inventory = home / "inventory.json"
         self.hosts: dict[str, dict[str, t.Any]] = {"datain_sources": {}, "datain_replicas": {}}
         for number in range(1, sources + 1):
@@ -62,7 +63,11 @@ class Fleet:
     def _up(self, name: str, *words: str) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
         state = json.loads(self.lab("up", name, "--server", self.server, *words, "--json"))
         login = {"host": "host", "port": "port", "user": "admin_user", "password": "admin_password", "ca": "ca"}
-        return state, {f"datain_login_{name}": state[key] for name, key in login.items()}
+        variables = {f"datain_login_{name}": state[key] for name, key in login.items()}
+        if not state["client_tls"]:
+            # Both playbooks log in without TLS then; the peer's takes an empty CA for that.
+            variables.update(datain_login_tls="disabled", datain_login_ca="")
+        return state, variables
 
     def _source(self, name: str) -> None:
         state, login = self._up(name)
@@ -100,7 +105,7 @@ def main() -> int:
     parser.add_argument("--replicas", type=int, default=5)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--forks", type=int, default=10)
-    parser.add_argument("--flavour", choices=FLAVOURS, default="mariadb")
+    parser.add_argument("--server", default="mariadb-10.11")
     options = parser.parse_args()
     settings = {
         "ANSIBLE_CONFIG": str((options.peer / "ansible.cfg").resolve()),
@@ -112,7 +117,7 @@ def main() -> int:
     fleet = None
     try:
         began = time.monotonic()
-        fleet = Fleet(home, options.flavour, options.sources, options.replicas)
+        fleet = Fleet(home, options.server, options.sources, options.replicas)
         print(f"{fleet.server}, {options.sources} sources and {options.sources * options.replicas} replicas, {options.forks} forks")
         print(f"{time.monotonic() - began:.0f} s to start them all", flush=True)
         wall, cpu = timed(fleet, ONBOARD, settings, converged=False)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import functools
@@ -161,6 +162,13 @@ def _tls_context(login: Login) -> ssl.SSLContext | None:
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", ssl.VerifyFlags(0))
     context.check_hostname = login.tls == "verify_identity"
     return context
+
+
+def prepare_tls() -> None:
+    """Begin a handshake with nobody: the library then has looked up its ciphers, which takes it longer than the handshake itself."""
+    session = _PARSER.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        session.do_handshake()
 
 
 def _plain(value: t.Any) -> t.Any:

@@ -48,7 +48,7 @@ class Dialect:
     :param worker_errors: performance_schema knows each worker's last error
     :param variables_right: what an administrator needs to set the variables of the binary log
     :param limited_select: how a SELECT begins that the server itself ends after a time
-    :param collations: the rest of a SELECT of every collation's name, as tables spell it
+    :param collations: the column of information_schema that has every collation's name as tables spell it, and its table
     :param filters: the rest of a SELECT of the wild-ignore filter, where that can be read without a link
     :param channel_privileges: what reading the channels needs, any one
     :param attached: lists the replicas that receive, with the server ids that they told
@@ -97,7 +97,7 @@ class Dialect:
     gtid_live: bool = True
     worker_errors: bool = False
     limited_select: str = "SELECT"
-    collations: str = "COLLATION_NAME AS name FROM information_schema.COLLATIONS"
+    collations: tuple[str, str] = ("COLLATION_NAME", "COLLATIONS")
     filters: str | None = None
     channel_privileges: tuple[str, ...] = ("REPLICATION CLIENT", "SUPER")
     attached: str = "SHOW SLAVE HOSTS"
@@ -277,7 +277,7 @@ _MARIADB_106 = replace(
 _MARIADB_1010 = replace(
     _MARIADB_106,
     reserved_words=_MARIADB_106.reserved_words | {"row_number"},
-    collations="FULL_COLLATION_NAME AS name FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY",
+    collations=("FULL_COLLATION_NAME", "COLLATION_CHARACTER_SET_APPLICABILITY"),
 )
 
 # Highest first; the first whose version is not above the server's is the server's.

@@ -126,16 +126,16 @@ def _abilities(reader: Reader) -> Abilities:
     Hundreds of names come as one text: the driver takes longer for a row than the server for all of them.
     """
     now = time.time()
-    rows = reader.rows(
-        f"kind, GROUP_CONCAT(name SEPARATOR '\\n') AS names FROM (SELECT 'collation' AS kind, {reader.server.dialect.collations}"
-        " UNION ALL SELECT 'plugin', PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'AUTHENTICATION' AND PLUGIN_STATUS = 'ACTIVE'"
-        " UNION ALL SELECT 'clock', CAST(UNIX_TIMESTAMP() AS CHAR)"
-        f" UNION ALL SELECT 'zone', CONVERT_TZ('2000-01-01', '+00:00', '{_ZONE}')) AS known GROUP BY kind",
+    column, table = reader.server.dialect.collations
+    (found,) = reader.rows(
+        f"(SELECT GROUP_CONCAT({column} SEPARATOR '\\n') FROM information_schema.{table}) AS collations,"
+        " (SELECT GROUP_CONCAT(PLUGIN_NAME SEPARATOR '\\n') FROM information_schema.PLUGINS"
+        " WHERE PLUGIN_TYPE = 'AUTHENTICATION' AND PLUGIN_STATUS = 'ACTIVE') AS plugins,"
+        f" UNIX_TIMESTAMP() AS clock, CONVERT_TZ('2000-01-01', '+00:00', '{_ZONE}') AS zone",
         step="read collations, plugins and the clock",
     )
-    found = {row["kind"]: frozenset(str(row["names"]).split("\n")) for row in rows if row["names"] is not None}
-    clock = float(next(iter(found.get("clock", ())), now))
-    return Abilities(found.get("collation", frozenset()), found.get("plugin", frozenset()), "zone" in found, clock - now)
+    names = {what: frozenset(str(found[what] or "").split("\n")) - {""} for what in ("collations", "plugins")}
+    return Abilities(names["collations"], names["plugins"], found["zone"] is not None, float(found["clock"]) - now)
 
 
 def _registered(server: Server) -> tuple[Identity, ...]:

@@ -32,13 +32,12 @@ _NOT_THERE = (1049, 1146)  # no such schema, no such table
 
 def holder(connection: Connection, lock: str) -> dict[str, t.Any] | None:
     """Tell which session holds a lock, or None."""
-    rows = connection.rows(
-        "SELECT IS_USED_LOCK(%s) AS id, p.USER AS user, p.HOST AS host, p.TIME AS seconds FROM (SELECT 1) AS one"
-        " LEFT JOIN information_schema.PROCESSLIST p ON p.ID = IS_USED_LOCK(%s)",
-        (lock, lock),
-        step=f"look who holds the lock {lock}",
-    )
-    return rows[0] if rows and rows[0]["id"] is not None else None
+    step = f"look who holds the lock {lock}"
+    session = connection.value("SELECT IS_USED_LOCK(%s)", (lock,), step=step)
+    if session is None:
+        return None
+    rows = connection.rows("SELECT USER AS user, HOST AS host, TIME AS seconds FROM information_schema.PROCESSLIST WHERE ID = %s", (session,), step=step)
+    return {"id": session, **(rows[0] if rows else {"user": None, "host": None, "seconds": None})}
 
 
 def _lock_held(connection: Connection, lock: str, found: dict[str, t.Any] | None) -> LockHeld:

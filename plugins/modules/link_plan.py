@@ -173,7 +173,7 @@ identity:
       sample: 3e11fa47-71ca-11e1-9e33-c80aa9429562
 link:
   description: The link as it is. The keys are those of RV(datain.azure_mysql.replica_info#module:replica.link).
-  returned: always
+  returned: where it is not in the host's report; see RV(reported)
   type: dict
   sample: {state: absent}
 findings:

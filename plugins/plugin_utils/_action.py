@@ -15,7 +15,7 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import filter_loader
+from ansible.plugins.loader import connection_loader, filter_loader, shell_loader
 
 from ansible_collections.datain.azure_mysql.plugins.module_utils import _connection
 from ansible_collections.datain.azure_mysql.plugins.module_utils._errors import DatainError
@@ -26,9 +26,12 @@ from ansible_collections.datain.azure_mysql.plugins.plugin_utils import _invento
 _PLANS = {_inventory.SOURCES: "__source_plan", _inventory.REPLICAS: "__preflight_plan"}
 # Workers are forked from the process that imports this: what it has looked up, none of them looks up again.
 filter_loader.get("ansible.builtin.default")
+connection_loader.get("local", class_only=True)
+shell_loader.get("sh")
 codecs.lookup("idna")
 codecs.lookup("ascii")
 ssl.cert_time_to_seconds("Jan  1 00:00:00 2030 GMT")
+_connection.prepare_tls()
 
 
 class CapabilityAction(ActionBase):

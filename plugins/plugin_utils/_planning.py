@@ -19,7 +19,7 @@ from ansible_collections.datain.azure_mysql.plugins.plugin_utils._reporting impo
 from ansible_collections.datain.azure_mysql.plugins.plugin_utils._sharing import BOARD, SharedConnection
 
 # What is in the report then, and is not carried about in the results of a fleet.
-_REPORTED = ("findings", "summary")
+_REPORTED = ("findings", "summary", "link")
 
 
 class PlanningAction(CapabilityAction):

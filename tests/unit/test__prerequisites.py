@@ -185,7 +185,13 @@ ADMIN = [{"Grants": "GRANT ALL PRIVILEGES ON *.* TO `a`@`%`"}]
 
 def server(side, *answers, version="8.0.33"):
     listed = {"variables": f"version={version}\0server_id=1\0Log_bin=ON", "gtid_executed": "", "gtid_purged": ""}
-    always = (("@@version_comment", [{"version": version, "comment": ""}]), ("AS variables", [listed]), ("SHOW GRANTS", ADMIN))
+    able = {"collations": None, "plugins": None, "clock": 1796000000, "zone": None}
+    always = (
+        ("@@version_comment", [{"version": version, "comment": ""}]),
+        ("AS variables", [listed]),
+        ("AS collations", [able]),
+        ("SHOW GRANTS", ADMIN),
+    )
     return Server(Connection(side, [*answers, *always]))
 
 
