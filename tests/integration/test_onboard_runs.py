@@ -22,6 +22,8 @@ from cuts.workshop import asked, workshop, writes
 # The figures of the issue: results a converged run may cost, implicit ones included. The whole run has one more.
 TASKS_A_SOURCE, TASKS_A_LINK = 1, 1
 CONNECTIONS, STATEMENTS = 2, 40
+# A connection that leads nowhere.
+AWAY = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ConnectTimeout=1"}
 DUMP_CLIENT = ("FLUSH", "LOCK", "UNLOCK", "SET", "/*!", "/*M!", "START TRANSACTION", "SAVEPOINT", "ROLLBACK", "RELEASE SAVEPOINT", "use ", "command 2")
 
 
@@ -147,6 +149,10 @@ def test_limited_to_a_replica_a_ready_source_is_not_altered(pair):
 
 def test_five_replicas_of_one_source(shop):
     pair = shop.pair("mariadb", 5)
+    inventory = pair.variables()
+    # Empty counts as not given: SQL is spoken from the controller, and nothing is asked of the database's own host.
+    inventory["all"]["children"]["datain_replicas"]["hosts"]["azure5"].update(AWAY, datain_sql_host="")
+    pair.inventory.write_text(yaml.safe_dump(inventory, allow_unicode=True))
     run = onboard(pair)
     assert run.status == 0, run.text
     for replica in pair.replicas:
@@ -173,8 +179,7 @@ def test_five_replicas_of_one_source(shop):
     hosts = inventory["all"]["children"]["datain_replicas"]["hosts"]
     hosts["azure2"]["datain_login_password"] = "not-this-one"
     hosts["azure4"]["datain_sql_host"] = "away"
-    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ConnectTimeout=1"}
-    inventory["all"]["hosts"] = {"away": away}
+    inventory["all"]["hosts"] = {"away": AWAY}
     pair.inventory.write_text(yaml.safe_dump(inventory, allow_unicode=True))
     partly = onboard(pair)
     assert partly.status != 0 and partly.changed == 0, partly.text
@@ -184,7 +189,7 @@ def test_five_replicas_of_one_source(shop):
     assert {host["host"]: host["verdict"] for host in report["hosts"] if host["verdict"] in ("failed", "unknown")} == {"azure2": "failed", "azure4": "unknown"}
     assert {host["host"]: host["state"] for host in report["hosts"]}["azure4"] == "unreachable"
     inventory = pair.variables()
-    inventory["all"]["hosts"] = {"away": away}
+    inventory["all"]["hosts"] = {"away": AWAY}
     inventory["all"]["children"]["datain_sources"]["hosts"]["shop"]["datain_sql_host"] = "away"
     pair.inventory.write_text(yaml.safe_dump(inventory, allow_unicode=True))
     without = onboard(pair)
