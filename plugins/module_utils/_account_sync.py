@@ -30,6 +30,10 @@ _HINTS = {
     1045: "log in as an administrator that may grant this, or leave the account out of datain_accounts",
     1290: "the replica refuses hashes that it cannot judge: set its strict_password_validation to OFF meanwhile",
     1396: "the account came or went while this ran: run again",
+    3879: (
+        "our own login has this right with a restriction, and then this version lets it take it from nobody: DROP USER {account} on the"
+        " replica makes the next run make it anew"
+    ),
 }
 
 # By the rule of a note: severity, what is so, and what mends it.
@@ -188,7 +192,7 @@ def _perform(replica: Server, one: Statement, change: Change) -> None:
         replica.connection.execute(one.text, one.values, step=one.step)
     except StatementError as error:
         error.message = Redactor(_secrets(change)).text(error.message)
-        error.hint = _HINTS.get(error.code or 0, error.hint)
+        error.hint = _HINTS.get(error.code or 0, error.hint or "").format(account=change.account.label) or None
         raise
 
 
@@ -212,11 +216,13 @@ def apply_accounts(replica: Server, plan: SyncPlan, target: Target) -> list[tupl
         for change, of_change in phases:
             if change.account.key in failed:
                 continue
-            try:
-                for one in of_change[phase]:
+            for one in of_change[phase]:
+                try:
                     _perform(replica, one, change)
-            except StatementError as error:
-                failed[change.account.key] = (change, error)
+                except StatementError as error:
+                    failed.setdefault(change.account.key, (change, error))
+                    if not one.takes:
+                        break
     return list(failed.values())
 
 

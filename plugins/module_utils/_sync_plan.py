@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from ._sync_translate import Note, Target, translate
-from ._sync_values import GLOBAL, PARTS, Account, Grants, Key, Right, Scope, describe, label
+from ._sync_values import GLOBAL, NO_HOST, PARTS, Account, Grants, Key, Right, Scope, describe, label
 
 # Accounts of the servers themselves. What a distribution adds logs in by its socket, and cannot be carried anyway.
 _SYSTEM = frozenset(("root", "mysql", "mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC"))
@@ -104,12 +104,15 @@ def _matches(pattern: str, key: Key) -> bool:
 
 def matched(patterns: t.Sequence[str], key: Key) -> bool:
     """Tell whether patterns mean an account: one of them does, and none that begins with ``!``."""
-    wanted = any(_matches(pattern, key) for pattern in patterns if not pattern.startswith("!"))
-    return wanted and not any(_matches(pattern[1:], key) for pattern in patterns if pattern.startswith("!"))
+    return any(_matches(pattern, key) for pattern in patterns if not pattern.startswith("!")) and not _excluded(patterns, key)
+
+
+def _excluded(patterns: t.Sequence[str], key: Key) -> bool:
+    return any(_matches(pattern[1:], key) for pattern in patterns if pattern.startswith("!"))
 
 
 def select(accounts: Accounts, patterns: t.Sequence[str], foreign: t.Collection[str]) -> list[Key]:
-    """Return the accounts that are meant, with all roles that they have, each role before who has it.
+    """Return the accounts that are meant, with all roles that they have and that are not excluded, each role before who has it.
 
     :param foreign: names of accounts that are the servers' and ours
     """
@@ -117,7 +120,7 @@ def select(accounts: Accounts, patterns: t.Sequence[str], foreign: t.Collection[
     seen: set[Key] = set()
 
     def add(key: Key) -> None:
-        if key in seen or key not in accounts or _is_system(key, foreign):
+        if key in seen or key not in accounts or _is_system(key, foreign) or _excluded(patterns, key):
             return
         seen.add(key)
         for role in sorted(accounts[key].roles):
@@ -166,7 +169,9 @@ def compare(current: Account | None, desired: Account, target: Target) -> tuple[
         if right.name not in target.rights
     ]
     revoke = {scope: frozenset(right for right in rights if right.name in target.rights) for scope, rights in lost.items()}
-    grant = {scope: desired.rights(scope) - now.rights(scope) for scope in scopes}
+    # With a right on a table goes the same right on single columns of it, also on MariaDB.
+    again = {scope: frozenset(right for right in desired.rights(scope) if right.column and Right(right.name) in revoke[scope]) for scope in scopes}
+    grant = {scope: (desired.rights(scope) - now.rights(scope)) | again[scope] for scope in scopes}
     held = {right.name for right in now.rights(GLOBAL)}
     schemas = sorted({*now.restrictions, *desired.restrictions})
     # What the login's own restrictions take away comes and goes with the right itself.
@@ -226,7 +231,7 @@ def plan_accounts(
     changes: list[Change] = []
     for key, account in desired.items():
         current = replica.get(key)
-        if current and current.role is not account.role and not current.host:
+        if current and current.role is not account.role and current.host == NO_HOST:
             notes.append(Note("accounts.account", key, "role", "the replica has an account of this name"))
             continue
         change, found = compare(current, account, target)
@@ -237,7 +242,7 @@ def plan_accounts(
         changes += [
             Change(account, None) for key, account in sorted(replica.items()) if key not in source and matched(patterns, key) and not _is_system(key, foreign)
         ]
-    everybody = source.get(("PUBLIC", ""))
+    everybody = source.get(("PUBLIC", NO_HOST))
     if everybody and everybody.grants and matched(patterns, everybody.key):
         notes.append(Note("accounts.account", everybody.key, "role", "what everybody may do is the replica's own affair"))
     unmatched = tuple(pattern for pattern in patterns if not pattern.startswith("!") and not any(_matches(pattern, key) for key in chosen))

@@ -15,7 +15,7 @@ from ._connection import Row
 from ._errors import StatementError
 from ._server import Server
 from ._sql import quote_account
-from ._sync_values import GLOBAL, ROLE_OPTIONS, SCHEMA, TABLE, Account, Key, Right, Scope, as_pattern
+from ._sync_values import GLOBAL, NO_HOST, ROLE_OPTIONS, SCHEMA, TABLE, Account, Key, Right, Scope, as_pattern
 
 _DENIED = (1044, 1142, 1143)
 _NATIVE = "mysql_native_password"
@@ -53,6 +53,11 @@ _Found = defaultdict[Key, dict[Scope, set[Right]]]
 
 def _key(row: Row, user: str = "User", host: str = "Host") -> Key:
     return str(row[user]), str(row[host]).lower()
+
+
+def _role_key(name: t.Any) -> Key:
+    """Return the key of a role of MariaDB."""
+    return str(name), NO_HOST
 
 
 def _right(words: str) -> str:
@@ -108,12 +113,12 @@ def _of_columns(row: Row) -> Account:
     default_role = words.get("default_role")
     return Account(
         words["user"],
-        words["host"],
+        NO_HOST if words.get("is_role") == "Y" else words["host"],
         role or words.get("is_role") == "Y",
         {} if words.get("is_role") == "Y" else options,
         grants={GLOBAL: frozenset(_columns(row))},
-        default_roles=frozenset([(default_role, "")] if default_role else ()),
-        restrictions={item["Database"]: frozenset(item["Privileges"]) for item in attributes.get("Restrictions") or ()},
+        default_roles=frozenset([_role_key(default_role)] if default_role else ()),
+        restrictions={item["Database"]: frozenset(map(_right, item["Privileges"])) for item in attributes.get("Restrictions") or ()},
         second_factor="multi_factor_authentication" in attributes,
     )
 
@@ -140,11 +145,11 @@ def _of_document(row: Row) -> Account:
     default_role = document.get("default_role")
     return Account(
         row["User"],
-        row["Host"],
+        NO_HOST if role else row["Host"],
         role,
         {} if role else options,
         grants={GLOBAL: frozenset(map(Right, names))},
-        default_roles=frozenset([(default_role, "")] if default_role else ()),
+        default_roles=frozenset([_role_key(default_role)] if default_role else ()),
     )
 
 
@@ -175,19 +180,26 @@ def read_accounts(server: Server) -> dict[Key, Account]:
     grants: _Found = defaultdict(lambda: defaultdict(set))
     for account in accounts:
         grants[account.key][GLOBAL] |= account.rights(GLOBAL)
+    names = {account.key for account in accounts}
+
+    def of(row: Row) -> Key:
+        """Return whom a row is about. What is granted to a role of MariaDB stands there with an empty host."""
+        key = _key(row)
+        return key if key in names or _role_key(key[0]) not in names else _role_key(key[0])
+
     literal = server.on("partial_revokes")
     for row in tables["mysql.db"]:
         # With partial revokes there are no wildcards in the names of schemas.
         schema = as_pattern(row["Db"]) if literal else row["Db"]
-        grants[_key(row)][Scope(SCHEMA, schema)] |= _columns(row)
+        grants[of(row)][Scope(SCHEMA, schema)] |= _columns(row)
     for row in tables["mysql.tables_priv"]:
-        grants[_key(row)][Scope(TABLE, row["Db"], row["Table_name"])] |= {Right(name) for name in _set(row["Table_priv"])}
+        grants[of(row)][Scope(TABLE, row["Db"], row["Table_name"])] |= {Right(name) for name in _set(row["Table_priv"])}
     for row in tables["mysql.columns_priv"]:
         scope = Scope(TABLE, row["Db"], row["Table_name"])
-        grants[_key(row)][scope] |= {Right(name, row["Column_name"]) for name in _set(row["Column_priv"])}
+        grants[of(row)][scope] |= {Right(name, row["Column_name"]) for name in _set(row["Column_priv"])}
     for row in tables["mysql.procs_priv"]:
         scope = Scope(row["Routine_type"], row["Db"], row["Routine_name"])
-        grants[_key(row)][scope] |= {Right(name) for name in _set(row["Proc_priv"])}
+        grants[of(row)][scope] |= {Right(name) for name in _set(row["Proc_priv"])}
     for row in tables.get("mysql.global_grants", ()):
         right = Right(row["PRIV"].upper(), grantable=row["WITH_GRANT_OPTION"] == "Y")
         grants[_key(row, "USER", "HOST")][GLOBAL].add(right)
@@ -195,7 +207,7 @@ def read_accounts(server: Server) -> dict[Key, Account]:
     for row in tables.get("mysql.role_edges", ()):
         roles[_key(row, "TO_USER", "TO_HOST")][_key(row, "FROM_USER", "FROM_HOST")] = row["WITH_ADMIN_OPTION"] == "Y"
     for row in tables.get("mysql.roles_mapping", ()):
-        roles[_key(row)][(row["Role"], "")] = row["Admin_option"] == "Y"
+        roles[of(row)][_role_key(row["Role"])] = row["Admin_option"] == "Y"
     defaults: defaultdict[Key, set[Key]] = defaultdict(set)
     for row in tables.get("mysql.default_roles", ()):
         defaults[_key(row, "USER", "HOST")].add(_key(row, "DEFAULT_ROLE_USER", "DEFAULT_ROLE_HOST"))

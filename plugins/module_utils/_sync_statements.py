@@ -4,8 +4,9 @@
 # PRIVATE: part of datain.azure_mysql, not for use by other collections.
 """The statements that make accounts what a plan says, so that a run cut anywhere leaves none more open than it should be.
 
-All that an account must lose goes before anything is given. A new account is locked until it is complete, where the
-version has locks; one without a lock is made with everything that holds people off, and gets its rights after that.
+All that an account must lose goes before anything is given, and a lock comes before all else. A new account is locked until
+it is complete, where the version has locks; one without a lock is made with everything that holds people off, and gets its
+rights after that.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ from dataclasses import dataclass
 from ._sql import quote_identifier
 from ._sync_plan import Change
 from ._sync_translate import Target
-from ._sync_values import GRANT_OPTION, ROLE_OPTIONS, SCHEMA, Account, Key, Right, Scope, literal_schema
+from ._sync_values import GRANT_OPTION, NO_HOST, ROLE_OPTIONS, SCHEMA, Account, Key, Right, Scope, literal_schema
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement with what is bound to it."""
+    """One statement with what is bound to it.
+
+    :param takes: it takes a right or a role; that it cannot must not keep anything else from being taken, or a password from being changed
+    """
 
     text: str
     values: tuple[t.Any, ...]
     step: str
+    takes: bool = False
 
 
 def _bound(text: str) -> str:
@@ -35,9 +40,18 @@ def _bound(text: str) -> str:
     return text.replace("%", "%%")
 
 
+def _merge_patch(before: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what makes the one object the other where objects are merged (RFC 7396): null takes a key away."""
+    patch: dict[str, t.Any] = dict.fromkeys(before)
+    for name, value in now.items():
+        old = before.get(name)
+        patch[name] = _merge_patch(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return patch
+
+
 def _who(key: Key) -> tuple[str, tuple[str, ...]]:
-    """Return how an account is named in a statement, and the values for that; a role of MariaDB has no host."""
-    return ("%s@%s", key) if key[1] else ("%s", key[:1])
+    """Return how an account is named in a statement, and the values for that."""
+    return ("%s", key[:1]) if key[1] == NO_HOST else ("%s@%s", key)
 
 
 def _list(rights: t.Iterable[Right]) -> str:
@@ -63,10 +77,10 @@ class _Writer:
 
     @property
     def _hostless(self) -> bool:
-        return not self.change.account.key[1]
+        return self.change.account.host == NO_HOST
 
-    def add(self, text: str, step: str, *values: t.Any) -> None:
-        self.statements.append(Statement(text, values, f"{step} {self.change.account.label}"))
+    def add(self, text: str, step: str, *values: t.Any, takes: bool = False) -> None:
+        self.statements.append(Statement(text, values, f"{step} {self.change.account.label}", takes))
 
     # Clauses of CREATE USER and ALTER USER
 
@@ -127,7 +141,7 @@ class _Writer:
             return
         before = json.loads((self.change.current.options.get("attribute") if self.change.current else None) or "{}")
         now = json.loads(self.change.account.options.get("attribute") or "{}")
-        text = json.dumps({**dict.fromkeys(before), **now})
+        text = json.dumps(_merge_patch(before, now))
         self.add(f"ALTER USER {self.who} ATTRIBUTE %s", "describe", *self.key, text)
 
     def _second(self, parts: t.Collection[str]) -> None:
@@ -170,12 +184,19 @@ class _Writer:
         for dynamic in (True, False):
             kind = [right for right in rights if right.dynamic is dynamic]
             if kind:
-                self.add(f"REVOKE {_bound(f'{_list(kind)} ON {self._on(scope)}')} FROM {self.who}", "take rights from", *self.key)
+                self.add(f"REVOKE {_bound(f'{_list(kind)} ON {self._on(scope)}')} FROM {self.who}", "take rights from", *self.key, takes=True)
 
     def _restrict(self, verb: str, word: str, schemas: t.Mapping[str, frozenset[str]]) -> None:
         for schema, names in sorted(schemas.items()):
             where = Scope(SCHEMA, schema)
-            self.add(f"{verb} {_bound(f'{_list(map(Right, names))} ON {where}')} {word} {self.who}", "restrict", *self.key)
+            plain = names - {GRANT_OPTION}
+            if plain:
+                self.add(f"{verb} {_bound(f'{_list(map(Right, plain))} ON {where}')} {word} {self.who}", "restrict", *self.key)
+            # In a statement of its own: revoked beside others, MySQL 8.0.33 leaves it as it was.
+            if plain != names and verb == "GRANT":
+                self.add(f"GRANT USAGE ON {_bound(str(where))} TO {self.who} WITH GRANT OPTION", "restrict", *self.key)
+            elif plain != names:
+                self.add(f"REVOKE GRANT OPTION ON {_bound(str(where))} FROM {self.who}", "restrict", *self.key)
 
     # In order
 
@@ -188,17 +209,17 @@ class _Writer:
             return self.statements
         if change.current is None:
             return []
+        parts = set(change.parts)
+        if "locked" in change.desired.options if "locked" in parts else self._held:
+            self.add(f"ALTER USER {self.who} ACCOUNT LOCK", "lock", *self.key)
         for role in change.leave:
             name, values = _who(role)
-            self.add(f"REVOKE {name} FROM {self.who}", "take a role from", *values, *self.key)
+            self.add(f"REVOKE {name} FROM {self.who}", "take a role from", *values, *self.key, takes=True)
         for scope, rights in change.revoke.items():
             self._revoke(scope, rights)
-        parts = set(change.parts)
         text, values = self._clauses(parts, change.desired.options, change.current)
-        locks = "locked" in change.desired.options if "locked" in parts else self._held
-        clauses = [*([text] if text else []), *(["ACCOUNT LOCK"] if locks else [])]
-        if clauses:
-            self.add(f"ALTER USER {self.who} {' '.join(clauses)}", "change", *self.key, *values)
+        if text:
+            self.add(f"ALTER USER {self.who} {text}", "change", *self.key, *values)
         self._second(parts)
         self._attribute(parts)
         if "expired" in change.desired.options and parts & {"expired", "login"}:
@@ -207,8 +228,15 @@ class _Writer:
 
     @property
     def _held(self) -> bool:
-        """Tell whether an account is locked while it changes: between a right and what restricts it it has too much."""
-        return bool(self.change.restrict) and self.locks
+        """Tell whether an account is locked while it changes, since between two of the statements it would be more open than before and after.
+
+        That is between a right and what restricts it, between a password and its end, and between an easier way in and what is taken.
+        """
+        change = self.change
+        options, parts = (change.desired.options if change.desired else {}), set(change.parts)
+        expires = "expired" in options and bool(parts & {"expired", "login"})
+        opens = ("tls" in parts and options.get("tls", ("",))[0] != "SPECIFIED") or ("expired" in parts and "expired" not in options)
+        return self.locks and bool(change.restrict or expires or (opens and (change.revoke or change.leave)))
 
     def widen(self) -> list[Statement]:
         """All that gives something; a new account is made here."""

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,8 @@ from ._sync_values import (
     as_pattern,
     label,
     literal_schema,
-    pattern_parts,
+    matches_schema,
+    specificity,
 )
 
 # Ways to log in that depend on nothing but what is stored with the account; others ask the source's own system.
@@ -39,6 +39,9 @@ _CARRIED = (
     "mysql_no_login",
 )
 _READING = frozenset(("SELECT", "SHOW VIEW", "EXECUTE", GRANT_OPTION))
+# Schemas that the server makes of itself. Nothing can be granted on the first, which everybody reads; on the second no more than this (1044).
+_INFORMATION, _PERFORMANCE = "information_schema", "performance_schema"
+_OF_PERFORMANCE = frozenset(("SELECT", "LOCK TABLES", GRANT_OPTION))
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,8 @@ class _Translation:
                 now = replace(right, name=name)
                 if schema in target.service.read_only_schemas and name not in _READING:
                     left[f"nobody may write to the schema {schema} there"].append(now)
+                elif schema == _PERFORMANCE and name not in _OF_PERFORMANCE:
+                    left[f"nobody is given that on {schema}"].append(now)
                 elif name in here:
                     kept.add(now)
                 elif name in target.service.withheld:
@@ -186,22 +191,25 @@ class _Translation:
     def _case(self, name: str) -> str:
         return name.lower() if self.target.lower_case else name
 
-    def _schemas(self, pattern: str) -> t.Iterator[tuple[str, str]]:
-        """Yield the patterns that stand for this one on the replica, each with the one schema that it means, if it does."""
-        literal = literal_schema(pattern)
-        if literal is not None:
-            name = self._case(literal)
-            yield (as_pattern(name) if self.target.literal else self._case(pattern)), name
-        elif not self.target.literal:
-            yield self._case(pattern), ""
-        else:
-            text = "".join((".*" if letter == "%" else ".") if wild else re.escape(letter) for letter, wild in pattern_parts(pattern))
-            found = [name for name in self.target.schemas if re.fullmatch(text, name, re.IGNORECASE | re.DOTALL)]
-            if found != [pattern]:
-                now = ", ".join(found) or "no schema"
-                self.note("accounts.pattern", Scope(SCHEMA, pattern), f"with partial_revokes there are no wildcards: now it is {now}")
-            for name in found:
-                yield as_pattern(self._case(name)), self._case(name)
+    def _schemas(self) -> t.Iterator[tuple[Scope, str, str, frozenset[Right]]]:
+        """Yield the rights on schemas: what they are about on the source and on the replica, the one schema that this is, if it is one, and the rights."""
+        patterns = {scope: rights for scope, rights in sorted(self.account.grants.items()) if scope.kind == SCHEMA}
+        for scope, rights in patterns.items():
+            literal = literal_schema(scope.schema)
+            if literal is not None:
+                name = self._case(literal)
+                yield scope, (as_pattern(name) if self.target.literal else self._case(scope.schema)), name, rights
+            elif not self.target.literal:
+                yield scope, self._case(scope.schema), "", rights
+            else:
+                found = [name for name in self.target.schemas if name != _INFORMATION and scope in _deciding(patterns, name)]
+                if found != [scope.schema]:
+                    now = ", ".join(found) or "no schema"
+                    self.note("accounts.pattern", scope, f"with partial_revokes there are no wildcards: now it is {now}")
+                for name in found:
+                    # Of patterns that are equally narrow it is not said which counts: what all of them give is never too much.
+                    of_all = frozenset.intersection(*(patterns[one] for one in _deciding(patterns, name)))
+                    yield scope, as_pattern(self._case(name)), self._case(name), of_all
 
     def _there(self, scope: Scope, rights: frozenset[Right]) -> frozenset[Right]:
         """Return the rights about an object, or a column, that the replica has."""
@@ -218,15 +226,21 @@ class _Translation:
     def grants(self, everywhere: frozenset[Right]) -> dict[Scope, frozenset[Right]]:
         found: defaultdict[Scope, frozenset[Right]] = defaultdict(frozenset)
         found[GLOBAL] = everywhere
+        for scope, pattern, name, rights in self._schemas():
+            found[Scope(SCHEMA, pattern)] |= self._passed(rights, scope, schema=name)
         for scope, rights in sorted(self.account.grants.items()):
-            if scope.kind == SCHEMA:
-                for pattern, name in self._schemas(scope.schema):
-                    found[Scope(SCHEMA, pattern)] |= self._passed(rights, scope, schema=name)
-            elif scope != GLOBAL:
+            if scope.kind != SCHEMA and scope != GLOBAL:
                 schema = self._case(scope.schema)
                 here = Scope(scope.kind, schema, self._case(scope.name) if scope.kind == TABLE else scope.name)
                 found[here] |= self._there(here, self._passed(rights, here, schema=schema))
         return {scope: rights for scope, rights in found.items() if rights}
+
+
+def _deciding(patterns: t.Collection[Scope], schema: str) -> list[Scope]:
+    """Return those of an account's patterns that decide about a schema: MySQL looks at the narrowest that matches, and at no other."""
+    matching = [scope for scope in patterns if matches_schema(scope.schema, schema)]
+    narrowest = max((specificity(scope.schema) for scope in matching), default=0)
+    return [scope for scope in matching if specificity(scope.schema) == narrowest]
 
 
 def translate(account: Account, target: Target) -> tuple[Account | None, list[Note]]:

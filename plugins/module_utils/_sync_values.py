@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 import typing as t
 from dataclasses import dataclass, field
 
 from ._sql import quote_account, quote_identifier
 
-# An account's name: user, and host in lower case. A role of MariaDB has no host.
+# An account's name: user, and host in lower case.
 Key = tuple[str, str]
+# What stands for the host of a MariaDB role, which has none. On MySQL an account can have an empty one, and is another than that of '%'.
+NO_HOST = "\0"
 
 GRANT_OPTION = "GRANT OPTION"
 # Kinds of objects that a right can be about. A routine's kind is the server's own word: FUNCTION, PROCEDURE, PACKAGE.
@@ -123,9 +127,9 @@ ROLE_OPTIONS: t.Mapping[str, t.Any] = {"login": (("", ""),), "expired": True, "l
 
 
 def label(key: Key) -> str:
-    """Return an account's name for people to read or paste; a role of MariaDB has no host."""
+    """Return an account's name for people to read or paste."""
     user, host = key
-    return quote_account(user, host) if host else quote_account(user, "").rpartition("@")[0]
+    return quote_account(user, "").rpartition("@")[0] if host == NO_HOST else quote_account(user, host)
 
 
 def as_pattern(schema: str) -> str:
@@ -144,6 +148,28 @@ def pattern_parts(pattern: str) -> list[tuple[str, bool]]:
         parts.append((letter, letter in "%_" and not escaped))
         escaped = False
     return [*parts, ("\\", False)] if escaped else parts
+
+
+def specificity(pattern: str) -> float:
+    """Return a number by which MySQL orders the patterns that match one schema: only the one with the largest counts.
+
+    It is the place of the first wildcard in bytes, escapes counted; one without any comes before all others.
+    """
+    escaped = False
+    for place, letter in enumerate(pattern):
+        if escaped or letter not in "\\%_":
+            escaped = False
+        elif letter == "\\":
+            escaped = True
+        else:
+            return len(pattern[:place].encode())
+    return math.inf
+
+
+def matches_schema(pattern: str, schema: str) -> bool:
+    """Tell whether a pattern means a schema, by the letter: a server that does not tell upper from lower case keeps both in lower."""
+    text = "".join((".*" if letter == "%" else ".") if wild else re.escape(letter) for letter, wild in pattern_parts(pattern))
+    return re.fullmatch(text, schema, re.DOTALL) is not None
 
 
 def literal_schema(pattern: str) -> str | None:

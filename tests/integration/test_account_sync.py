@@ -385,6 +385,89 @@ def test_restrictions_arrive_before_what_they_restrict(mysql):
     assert not mysql.done()["changed"]
 
 
+def test_of_patterns_that_overlap_only_the_narrowest_gives_something(mysql):
+    mysql.make(mysql.user("over"), r"GRANT ALL ON `shop%`.* TO `over`@'%'; GRANT SELECT ON `shop\_x`.* TO `over`@'%';", mysql.user("all"), "GRANT ALL ON `%`.* TO `all`@'%';")
+    for server in (mysql.source, mysql.replica):
+        server.sql("SET sql_log_bin=0; CREATE TABLE shop_x.t (a INT)")
+    mysql.done()
+    for server in (mysql.source, mysql.replica):
+        assert mysql.works("over", text="SELECT * FROM shop_x.t", server=server)
+        assert mysql.works("over", text="INSERT INTO shop.item (id) VALUES (1)", server=server)
+        assert not mysql.works("over", text="INSERT INTO shop_x.t VALUES (1)", server=server)
+        assert mysql.works("all", text="INSERT INTO shop_x.t VALUES (1); SELECT COUNT(*) FROM performance_schema.threads", server=server)
+    assert not mysql.done()["changed"]
+
+
+def test_who_may_not_pass_a_right_on_may_not_on_the_replica_either(mysql):
+    mysql.source.sql("SET GLOBAL partial_revokes=ON")
+    mysql.make(mysql.user("part"), "GRANT SELECT, INSERT ON *.* TO part@'%' WITH GRANT OPTION;", mysql.user("other"))
+    mysql.make("REVOKE INSERT ON shop.* FROM part@'%'; REVOKE GRANT OPTION ON shop.* FROM part@'%'; REVOKE GRANT OPTION ON shop_x.* FROM part@'%';")
+    mysql.done()
+    for server in (mysql.source, mysql.replica):
+        for schema in ("shop", "shop_x"):
+            assert not mysql.works("part", text=f"GRANT SELECT ON {schema}.* TO other@'%'", server=server)
+        assert not mysql.works("part", text="INSERT INTO shop.item (id) VALUES (1)", server=server)
+    assert not mysql.done()["changed"]
+    mysql.make("GRANT USAGE ON shop_x.* TO part@'%' WITH GRANT OPTION;")
+    assert mysql.done()["changed"] and not mysql.done()["changed"]
+    for server in (mysql.source, mysql.replica):
+        assert mysql.works("part", text="GRANT SELECT ON shop_x.* TO other@'%'", server=server)
+
+
+def test_an_empty_host_is_not_that_of_everybody(mysql):
+    """MariaDB makes '%' of it; on MySQL there can be both, and what is said of the one is not said of the other."""
+    mysql.make(mysql.user("both", host=""), mysql.user("both", password=OLD), mysql.user("one", host=""), mysql.user("gone"))
+    mysql.make("GRANT SELECT ON shop.* TO `both`@'';")
+    mysql.replica.sql("SET sql_log_bin=0; " + mysql.user("gone") + mysql.user("gone", host=""))
+    mysql.done(remove=True)
+    assert accounts_of(mysql.replica) == accounts_of(mysql.source)
+    assert {"'both'@''", "'both'@'%'", "'one'@''", "'gone'@'%'"} == set(accounts_of(mysql.replica))
+    assert not mysql.done(remove=True)["changed"]
+
+
+def test_a_right_on_a_table_goes_and_the_same_on_a_column_stays(pair):
+    pair.make(pair.user("app"), "GRANT SELECT, SELECT (id), INSERT (price) ON shop.item TO app@'%';")
+    pair.done()
+    pair.make("REVOKE SELECT ON shop.item FROM app@'%'; GRANT SELECT (id) ON shop.item TO app@'%';")
+    assert pair.done()["changed"]
+    assert accounts_of(pair.replica) == accounts_of(pair.source)
+    assert pair.works("app", text="SELECT id FROM shop.item") and not pair.works("app", text="SELECT price FROM shop.item")
+    assert not pair.done()["changed"]
+
+
+def test_a_role_that_is_excluded_is_not_made_for_its_members(pair):
+    pair.make(pair.user("app"), "CREATE ROLE dbas; GRANT ALL ON shop.* TO dbas; GRANT dbas TO app@'%';")
+    result = pair.done("*", "!dbas")
+    assert [(note["rule"], note["account"]) for note in result["left_out"]] == [("accounts.role", "'app'@'%'")]
+    assert set(accounts_of(pair.replica)) == {"'app'@'%'"}
+
+
+def test_what_describes_an_account_becomes_the_same(mysql):
+    mysql.make(mysql.user("app", """ATTRIBUTE '{"a": {"x": 1, "l": [1]}, "b": 1}'"""))
+    mysql.done()
+    mysql.make("""ALTER USER app@'%' ATTRIBUTE '{"a": {"x": null, "y": 2}, "b": null}';""")
+    assert mysql.done()["changed"] and not mysql.done()["changed"]
+    assert accounts_of(mysql.replica) == accounts_of(mysql.source)
+
+
+def test_a_right_that_the_login_cannot_take_keeps_no_door_open(mysql):
+    """On 8.0 an administrator takes from nobody what it has with a restriction itself (3879)."""
+    mysql.make(mysql.user("app"), "GRANT SELECT, INSERT ON *.* TO app@'%';")
+    mysql.done()
+    mysql.make(f"REVOKE INSERT ON *.* FROM app@'%'; ALTER USER app@'%' IDENTIFIED WITH mysql_native_password BY '{OLD}' ACCOUNT LOCK;")
+    result = mysql.sync()
+    assert result["failed"] and result["failures"][0]["code"] == 3879 and "DROP USER 'app'@'%'" in result["hint"], result
+    assert not mysql.works("app") and not mysql.works("app", OLD)
+    shown = mysql.replica.value("SHOW CREATE USER app@'%'")
+    assert "ACCOUNT LOCK" in shown
+    mysql.replica.sql("DROP USER app@'%'")
+    mysql.done()
+    assert not mysql.works("app", OLD) and not mysql.done()["changed"]
+    mysql.make("ALTER USER app@'%' ACCOUNT UNLOCK;")
+    mysql.done()
+    assert mysql.works("app", OLD) and not mysql.works("app", OLD, text="INSERT INTO shop.item (id) VALUES (1)")
+
+
 def test_what_cannot_be_carried_is_said(mariadb):
     mariadb.make("CREATE USER sock@'%' IDENTIFIED VIA unix_socket; CREATE USER either@'%' IDENTIFIED VIA unix_socket OR mysql_native_password"
                  f" USING PASSWORD({sql_text(PASSWORD)});", mariadb.user("deputy"))  # fmt: skip

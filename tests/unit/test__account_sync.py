@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from ansible_collections.datain.azure_mysql.plugins.module_utils._sync_statement
 from ansible_collections.datain.azure_mysql.plugins.module_utils._sync_translate import Target, translate
 from ansible_collections.datain.azure_mysql.plugins.module_utils._sync_values import (
     GLOBAL,
+    NO_HOST,
     ROLE_OPTIONS,
     SCHEMA,
     TABLE,
@@ -216,6 +218,80 @@ def test_taking_comes_before_giving() -> None:
     ]
 
 
+def test_an_account_that_has_to_lose_something_is_locked_before_its_door_opens_wider() -> None:
+    now = account(options={"tls": ("ANY", "", "", "")}, grants={SHOP: rights("SELECT", "INSERT")})
+    change, _notes = compare(now, account(grants={SHOP: rights("SELECT")}), MYSQL)
+    assert written(change) == [
+        ["ALTER USER %s@%s ACCOUNT LOCK", "REVOKE INSERT ON `shop`.* FROM %s@%s", "ALTER USER %s@%s REQUIRE NONE"],
+        ["ALTER USER %s@%s ACCOUNT UNLOCK"],
+    ]
+
+
+def test_a_new_password_that_has_expired_lets_nobody_in_before_it_has() -> None:
+    change, _notes = compare(account(), account(options={"login": ((NATIVE, OTHER),), "expired": True}), MYSQL)
+    assert written(change) == [
+        ["ALTER USER %s@%s ACCOUNT LOCK", f"ALTER USER %s@%s IDENTIFIED WITH {NATIVE} AS 0x{OTHER}", "ALTER USER %s@%s PASSWORD EXPIRE"],
+        ["ALTER USER %s@%s ACCOUNT UNLOCK"],
+    ]
+
+
+def test_with_a_right_on_a_table_goes_the_same_on_its_columns() -> None:
+    scope = Scope(TABLE, "shop", "item")
+    both = rights("SELECT", "INSERT") | {Right("SELECT", "id"), Right("INSERT", "id")}
+    change, _notes = compare(account(grants={scope: both}), account(grants={scope: rights("INSERT") | {Right("SELECT", "id"), Right("INSERT", "id")}}), MYSQL)
+    assert written(change) == [
+        ["REVOKE SELECT ON `shop`.`item` FROM %s@%s"],
+        ["GRANT SELECT (`id`) ON `shop`.`item` TO %s@%s"],
+    ]
+
+
+def test_a_grant_option_is_restricted_by_itself() -> None:
+    target = replace(MYSQL, literal=True)
+    given = {GLOBAL: rights("INSERT", "GRANT OPTION")}
+    held = account(grants=given, restrictions={"q": frozenset({"INSERT", "GRANT OPTION"})})
+    change, _notes = compare(account(grants=given), held, target)
+    assert written(change, target)[1][:-1] == ["REVOKE INSERT ON `q`.* FROM %s@%s", "REVOKE GRANT OPTION ON `q`.* FROM %s@%s"]
+    change, _notes = compare(held, account(grants=given), target)
+    assert written(change, target)[1] == ["GRANT INSERT ON `q`.* TO %s@%s", "GRANT USAGE ON `q`.* TO %s@%s WITH GRANT OPTION"]
+
+
+def test_what_is_described_becomes_exactly_what_it_should() -> None:
+    before, now = '{"a": {"x": 1, "z": [1]}, "b": 1}', '{"a": {"y": 2, "z": {"q": 1}}}'
+    change, _notes = compare(account(options={"attribute": before}), account(options={"attribute": now}), MYSQL)
+    (statement,) = statements(change, MYSQL)[0]
+    assert json.loads(statement.values[-1]) == {"a": {"x": None, "y": 2, "z": {"q": 1}}, "b": None}
+
+
+def test_an_empty_host_is_a_host_on_mysql() -> None:
+    change, _notes = compare(None, account(host="", grants={SHOP: rights("SELECT")}), MYSQL)
+    assert written(change)[1] == [
+        f"CREATE USER %s@%s IDENTIFIED WITH {NATIVE} AS 0x{HASH} ACCOUNT LOCK",
+        "GRANT SELECT ON `shop`.* TO %s@%s",
+        "ALTER USER %s@%s ACCOUNT UNLOCK",
+    ]
+    removed = plan_accounts({}, by_key(account(host="")), MYSQL, patterns=["*"], remove=True).changes[0]
+    assert written(removed)[0] == ["DROP USER %s@%s"] and removed.account.label == "'app'@''"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "given"),
+    [
+        # The narrowest alone counts.
+        ({"shop%": ("ALL", "SELECT"), "shop\\_x": ("SELECT",)}, {"shopq": ("ALL", "SELECT"), "shop_x": ("SELECT",)}),
+        ({"shop%": ("INSERT",), "shop_x": ("SELECT",)}, {"shopq": ("INSERT",)}),
+        ({"%": ("SELECT",), "s%": ("INSERT",)}, {"shopq": ("INSERT",), "shop_x": ("INSERT",), "performance_schema": ("SELECT",)}),
+        # Nothing is given on what the server makes of itself, and upper case is not lower case.
+        ({"%": ("DELETE",)}, {"shopq": ("DELETE",), "shop_x": ("DELETE",)}),
+        ({"Shop%": ("SELECT",)}, {}),
+    ],
+)
+def test_of_patterns_that_overlap_the_narrowest_counts(patterns: dict[str, tuple[str, ...]], given: dict[str, tuple[str, ...]]) -> None:
+    schemas = ("information_schema", "performance_schema", "shop_x", "shopq")
+    target = replace(MYSQL, literal=True, schemas=schemas, rights=MYSQL.rights | {"ALL", "SELECT", "INSERT", "DELETE"})
+    found, _notes = translate(account(grants={Scope(SCHEMA, pattern): rights(*names) for pattern, names in patterns.items()}), target)
+    assert {scope.schema.replace("\\_", "_"): set(map(str, had)) for scope, had in found.grants.items()} == {name: set(had) for name, had in given.items()}
+
+
 def test_a_right_that_gets_a_restriction_comes_to_a_locked_account() -> None:
     target = replace(MYSQL, literal=True)
     desired = account(grants={GLOBAL: rights("SELECT")}, restrictions={"pay_x": frozenset({"SELECT"})})
@@ -246,10 +322,10 @@ def test_a_percent_sign_in_a_name_is_no_placeholder() -> None:
 
 
 def test_a_role_of_mariadb_has_no_host() -> None:
-    role = Account("r", "", True, grants={SHOP: rights("SELECT")})
+    role = Account("r", NO_HOST, True, grants={SHOP: rights("SELECT")})
     change, _notes = compare(None, role, MARIADB)
     assert written(change, MARIADB)[1] == ["CREATE ROLE %s", "GRANT SELECT ON `shop`.* TO %s"]
-    member = account(roles={("r", ""): True}, default_roles=frozenset({("r", "")}))
+    member = account(roles={("r", NO_HOST): True}, default_roles=frozenset({("r", NO_HOST)}))
     change, _notes = compare(None, member, MARIADB)
     assert written(change, MARIADB)[1][-3:-1] == ["GRANT %s TO %s@%s WITH ADMIN OPTION", "SET DEFAULT ROLE %s FOR %s@%s"]
 
