@@ -69,6 +69,7 @@ class Account:
 
     :param methods: (plugin, stored hash in hex) of every way to log in; MariaDB has several
     :param tls: ``none``, ``any`` or ``specific`` (a certificate is demanded)
+    :param second: the password before this one still works (RETAIN CURRENT PASSWORD)
     :param grants: None if a line was not understood
     :param proven: the password logged in, where the stored value is of no known form
     """
@@ -79,6 +80,7 @@ class Account:
     tls: str = "none"
     locked: bool = False
     expired: bool = False
+    second: bool = False
     grants: tuple[Grant, ...] | None = ()
     proven: bool | None = None
 
@@ -183,6 +185,7 @@ def account_mysql(row: Row) -> Account:
         tls=tls,
         locked=words.get("account_locked") == "Y",
         expired=words.get("password_expired") == "Y",
+        second="additional_password" in json.loads(words.get("user_attributes") or "{}"),
     )
 
 

@@ -272,6 +272,14 @@ def _findings(state: AccountState, desired: Desired, changed: bool) -> tuple[Fin
                 objects=shadows,
             )
         )
+    if state.account and state.account.second and desired.present:
+        found.append(
+            _finding(
+                "account.old_password",
+                f"the password that {desired.label} had before still works",
+                remedy=f"once no replica logs in with it: ALTER USER {desired.label} DISCARD OLD PASSWORD",
+            )
+        )
     if changed and state.replicas:
         found.append(
             _finding(

@@ -19,6 +19,10 @@ TRANSIENT = frozenset((2002, 2003, 2005, 2006, 2013, 1040, 1203))
 CREDENTIALS = frozenset((1045, 1130, 1698, 2026, 2059, 2061, 3159))
 # A receiver with one of these cannot go on where it is.
 POSITION = frozenset((1236, 1593, 13114, 13117))
+# Workers have applied transactions after one that they have not: only a start fills that.
+GAPS = frozenset((1802, 1872))
+# Those of them that come from how the two servers are set.
+SETTINGS = frozenset((1593, 13117))
 
 SEED_AGAIN = "seed again: datain_state: absent, then datain_reseed: true"
 _GO_ON = f"then CALL {_procedures.Procedures({}).full_name(_procedures.START)} on the replica"
@@ -133,9 +137,9 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Advice], ...] = (
         Advice("the source's log ends before that place: it crashed with sync_binlog off and forgot what the replica has", SEED_AGAIN),
     ),
     (
-        (1236, 1593),
+        (1236, 1593, 13117),
         r"server[_ ](uu)?ids?",
-        Advice("two servers have the same id", "give the replica a server_id of its own, then start the link"),
+        Advice("two servers have the same id", "give the replica a server_id of its own, then run again"),
     ),
     (
         (1236,),
@@ -155,7 +159,7 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Advice], ...] = (
         "gtid",
         Advice(
             "GTID modes of source and replica do not fit together",
-            "set gtid_mode on both the same, a managed server's by its parameters, or link by position: datain_link_method: position",
+            "set gtid_mode on both the same, a managed server's by its parameters, then run again",
         ),
     ),
     (
@@ -163,7 +167,15 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Advice], ...] = (
         "",
         Advice(
             "the source refuses the replica: the same server_id or server_uuid, or GTID modes that do not fit together",
-            "give the replica a server_id of its own, set gtid_mode on both the same, then start the link",
+            "give the replica a server_id of its own, set gtid_mode on both the same, then run again",
+        ),
+    ),
+    (
+        tuple(sorted(GAPS)),
+        "",
+        Advice(
+            "the applier's workers left gaps when the replica went down, which only a start fills",
+            "wait until the link, which was started for that, has caught up, and run again",
         ),
     ),
     (

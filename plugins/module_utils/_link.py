@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from . import _procedures
+from ._link_change import other_way
 from ._link_channel import channel_rows
-from ._link_model import LinkCurrent, LinkDesired, LinkPlan, plan_of, refuse
+from ._link_model import LinkCurrent, LinkDesired, LinkPlan, moved_since, plan_of, refuse
 from ._link_start import link_at
 from ._model import Identity, Start, Step
 
@@ -68,6 +69,13 @@ def _absent(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     channel = current.channel
     if channel is None:
         return plan_of(4, "keep", current, ())
+    if current.not_writable:
+        return refuse(
+            4,
+            f"what is applied is forgotten when the link goes, and cannot be recorded: {current.not_writable}",
+            "set gtid_strict_mode to OFF on the replica until the link is back, and run again",
+            current,
+        )
     procedures = current.procedures
     steps = []
     if not channel.stopped:
@@ -97,7 +105,7 @@ def _no_channel(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
         start = Start.from_result(seed.get("start"))
         if start is None:
             return refuse(8, "the seed has no coordinates", "set datain_reseed: true to seed again", current)
-        if current.is_mariadb and _moved(current, seed.get("applied"), start.gtid):
+        if moved_since(current, seed.get("applied"), start.gtid):
             return _moved_on(current)
         return link_at(6, start, "the seed is complete and was never linked", current, desired)
     if desired.explicit is not None:
@@ -113,12 +121,12 @@ def _no_channel(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
 def _from_record(link: dict[str, t.Any], current: LinkCurrent, desired: LinkDesired) -> LinkPlan:
     start = Start.from_result(link.get("start"))
     phase = link.get("phase")
-    if phase == "removed" and start:
-        return link_at(5, start, "the link was removed there", current, desired)
-    if phase == "intended" and start:
-        if current.is_mariadb and _moved(current, link.get("applied"), start.gtid):
+    why = {"removed": "the link was removed there", "intended": "an interrupted run was about to link there"}.get(str(phase))
+    if why and start:
+        if moved_since(current, link.get("applied"), start.gtid):
             return _moved_on(current)
-        return link_at(5, start, "an interrupted run was about to link there", current, desired)
+        problem = other_way(link, current, desired)
+        return refuse(11, *problem, current) if problem else link_at(5, start, why, current, desired)
     return refuse(
         8,
         "the link that was here has gone, and not through this collection: nobody knows what the replica has applied",
@@ -127,15 +135,10 @@ def _from_record(link: dict[str, t.Any], current: LinkCurrent, desired: LinkDesi
     )
 
 
-def _moved(current: LinkCurrent, *known: str | None) -> bool:
-    """Tell whether a MariaDB replica has applied something since: it keeps count even without a channel."""
-    return current.applied is not None and current.applied not in known
-
-
 def _moved_on(current: LinkCurrent) -> LinkPlan:
     return refuse(
         8,
-        f"the replica has applied transactions since it was seeded (gtid_slave_pos is {current.applied})",
+        f"the replica has applied transactions since that was recorded (gtid_slave_pos is {current.applied})",
         "set datain_reseed: true to seed again",
         current,
     )

@@ -31,6 +31,14 @@ _STEP = "read the GTIDs that come after what is applied"
 _CATCH_UP = "run again when the replica has caught up"
 
 
+class Standing(t.NamedTuple):
+    """Where a link stood that has gone, in the words of a channel."""
+
+    applied: Coordinates | None
+    gtid_executed: str | None
+    stopped: bool = True
+
+
 class _Unproven(Exception):
     """What comes after a place cannot be told by GTIDs."""
 
@@ -39,7 +47,7 @@ class _Unproven(Exception):
         self.found = Alignment(problem, hint)
 
 
-def alignment(source: Server, replica: Server, channel: Channel) -> Alignment:
+def alignment(source: Server, replica: Server, channel: Channel | Standing) -> Alignment:
     """Tell whether the link may go on by GTID at what it has applied.
 
     On a link that runs, all but one thing is proven: what has been applied since its place was read is after that place and counted, as
@@ -113,7 +121,7 @@ def as_set(gtids: t.Iterable[str]) -> str:
     return ",".join(f"{origin}:{':'.join(found)}" for origin, found in numbers.items())
 
 
-def _compare(replica: Server, channel: Channel, executed: str, after: str) -> Alignment:
+def _compare(replica: Server, channel: Channel | Standing, executed: str, after: str) -> Alignment:
     """Compare what the replica counts as executed with what the source has executed before and after the place.
 
     :param executed: what the source has executed, read after the place

@@ -12,14 +12,14 @@ import typing as t
 from dataclasses import replace
 
 from . import _advice, _procedures
-from ._errors import Refused, Timeout
+from ._errors import Refused, StatementError, Timeout
 from ._link_alignment import alignment
-from ._link_channel import broken
-from ._link_model import LinkCurrent, LinkDesired, LinkPlan, LinkRequest
-from ._link_read import WRONG_CA, wrong_certificate
+from ._link_channel import broken, strange
+from ._link_model import LinkCurrent, LinkDesired, LinkPlan, LinkRequest, fresh
+from ._link_read import WRONG_ADDRESS, WRONG_CA, wrong_address, wrong_certificate
 from ._link_result import link_result
 from ._link_start import log_gap
-from ._model import Channel, Start
+from ._model import Channel, ChannelError, Start
 from ._run import Context
 from ._server import Server
 from ._state import Records, belongs, identities
@@ -87,6 +87,9 @@ def _make(context: Context, request: LinkRequest, plan: LinkPlan, current: LinkC
     wrong = wrong_certificate(context, request)
     if wrong:
         raise Refused(wrong, server=context.source.label, step="look at the source's certificate", hint=WRONG_CA)
+    wrong = wrong_address(context, request)
+    if wrong:
+        raise Refused(wrong, server=replica.label, step="look who answers where the link is to go", hint=WRONG_ADDRESS)
     if current.channel is not None and not current.channel.stopped:
         _stop(replica)
     if replica.is_mariadb or plan.method != "gtid":
@@ -135,10 +138,28 @@ def _make_again(context: Context, request: LinkRequest, plan: LinkPlan, current:
         raise
     context.progress(f"stopped at {at}")
     document = _write(context, request, current, "intended", at, plan.method or "position")
-    _change_source(context, request, plan.method or "position", at)
+    try:
+        _change_source(context, request, plan.method or "position", at)
+    except StatementError as error:
+        fills = error.code in _advice.GAPS and request.desired.state == "started"
+        _go_on_as_it_was(replica, channel, ran or fills)
+        known = _advice.advice(ChannelError(error.code, error.message)).remedy if error.code in _advice.GAPS else error.hint or "mend what it says"
+        error.hint = f"{known}; the link goes on as it was until then"
+        raise
     if request.desired.state == "started":
         _procedures.call(replica.connection, replica.procedures, _procedures.START)
     return replace(current, records={**current.records, "link": document}) if document else current
+
+
+def _go_on_as_it_was(replica: Server, before: Channel | None, run: bool) -> None:
+    """Start a link that the server would not change: it is at what it has applied, to the same server, with settings that worked.
+
+    The open intent stays: the next run cannot see from it whether a new CA has arrived, and makes the link again.
+    """
+    now = _only(replica)
+    same = before and now and (now.source_host, now.source_port, now.source_user) == (before.source_host, before.source_port, before.source_user)
+    if run and same and now and now.stopped:
+        _procedures.call(replica.connection, replica.procedures, _procedures.START)
 
 
 def _applied(context: Context, plan: LinkPlan, first: Channel | None) -> Start:
@@ -250,13 +271,17 @@ def observe(replica: Server, request: LinkRequest, current: LinkCurrent, progres
         now = time.monotonic()
         if channel is None:
             raise Refused("the link went away while it was being watched", server=replica.label, step="watch the link start")
-        if channel.running and not channel.receiver_error:
+        other = strange(replace(current, channels=(channel,)), request.desired)
+        if channel.running and not channel.receiver_error and not other:
             healthy_since = healthy_since or now
             if now - healthy_since >= STABLE:
                 return channel
         else:
             healthy_since = None
-            verdict = broken(replace(current, channels=(channel,)), request.desired)
+            if other and not channel.stopped:
+                # What it fetches is not the source's.
+                channel = _stop(replica)
+            verdict = other or broken(replace(current, channels=(channel,)), request.desired)
             if verdict:
                 raise Refused(
                     verdict.refusal or "",
@@ -303,9 +328,9 @@ def _remove(context: Context, request: LinkRequest, current: LinkCurrent) -> Non
     if second.applied or second.by_gtid:
         # What never connected has applied nothing: its own start stays recorded.
         start = Start(second.applied, replica.gtid_position(), origin="status")
-        record = current.record("link")
-        if second.never_connected and record and record.get("start"):
-            start = Start.from_result(record["start"]) or start
+        recorded = (current.record("link") or {}).get("start")
+        if recorded and fresh(replace(current, channels=(second,)), request.desired):
+            start = Start.from_result(recorded) or start
         _write(context, request, current, "removed", start, "gtid" if second.by_gtid else "position")
     _procedures.call(replica.connection, replica.procedures, _procedures.REMOVE)
 
@@ -331,7 +356,11 @@ def _write(
         context.warnings.append(f"nothing was recorded about the link: {records.refusal(1)}")
         return None
     seed = current.records.get("seed") or {}
-    made_by_us = phase == "intended" or (current.record("link") or {}).get("phase") == "intended" or current.channel is None
+    link = current.record("link") or {}
+    arguments = link.get("arguments") or {}
+    made_by_us = phase == "intended" or link.get("phase") == "intended" or current.channel is None
+    # Until the row is closed nobody can see whether the link that is there has been told of another CA.
+    open_ = phase == "intended" and channel is not None
     document = {
         "phase": phase,
         "identities": identities(source.identity, replica.identity),
@@ -346,6 +375,7 @@ def _write(
             "tls": bool(desired.ca),
             # Of a link made by other hands nobody knows the CA.
             "ca_fingerprint": desired.ca_fingerprint if made_by_us else None,
+            **({"ca_before": arguments.get("ca_before", arguments.get("ca_fingerprint")) or "unknown"} if open_ else {}),
         },
         "at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
     }

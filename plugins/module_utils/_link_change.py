@@ -10,8 +10,8 @@ import typing as t
 from dataclasses import replace
 
 from . import _advice, _procedures
-from ._link_model import Alignment, LinkCurrent, LinkDesired, LinkPlan, channel_of, plan_of, refuse, state_of
-from ._link_start import gtids_off, log_gap
+from ._link_model import Alignment, LinkCurrent, LinkDesired, LinkPlan, channel_of, fresh, plan_of, refuse, state_of
+from ._link_start import gtids_off, log_gap, wanted_method
 from ._model import Channel, Identity, Step
 
 UNTOUCHED = "the link is left as it is"
@@ -22,12 +22,22 @@ def differences(current: LinkCurrent, desired: LinkDesired) -> dict[str, tuple[t
 
     A CA is compared by its fingerprint, a password by what proves it (``password_held``).
     """
-    recorded = ((current.record("link") or {}).get("arguments") or {}).get("ca_fingerprint")
+    recorded = _recorded_ca(current)
     pairs = {
         "CA": (recorded or desired.ca_fingerprint, desired.ca_fingerprint or recorded),
         "credentials": ("others", "the inventory's") if _other_credentials(current, desired) else (None, None),
     }
     return {**made_otherwise(channel_of(current), desired), **{name: pair for name, pair in pairs.items() if pair[0] != pair[1]}}
+
+
+def _recorded_ca(current: LinkCurrent) -> str | None:
+    """Return what the record says of the CA of the link.
+
+    No status shows a CA: while an intent about a link that was there is open, nobody knows whether that was told the new one.
+    """
+    link = current.record("link") or {}
+    arguments = link.get("arguments") or {}
+    return str(arguments.get("ca_before", arguments.get("ca_fingerprint")) or "") or None
 
 
 def made_otherwise(channel: Channel, desired: LinkDesired) -> dict[str, tuple[t.Any, t.Any]]:
@@ -137,6 +147,21 @@ def _other_method(current: LinkCurrent, desired: LinkDesired) -> tuple[str, str]
     return None if desired.relink else (message, f"{back}, or set datain_relink: true to change over at what is applied")
 
 
+def goes_on_by_gtid(link: t.Mapping[str, t.Any], current: LinkCurrent, desired: LinkDesired) -> bool:
+    """Tell whether a link of MySQL that was one by position would come back as one by GTID."""
+    return not current.is_mariadb and link.get("method") == "position" and wanted_method(current, desired) == "gtid"
+
+
+def other_way(link: t.Mapping[str, t.Any], current: LinkCurrent, desired: LinkDesired) -> tuple[str, str] | None:
+    """Row 11 for a link that is made again after it went: a place in the log says nothing about what counts as executed."""
+    if not goes_on_by_gtid(link, current, desired):
+        return None
+    off = gtids_off(current)
+    found = current.alignment or Alignment("nothing proves that the replica counts as executed what its data holds")
+    problem = off or ((found.problem, found.remedy) if found.problem else None)
+    return (f"the link was one by position and would come back by GTID; {problem[0]}", problem[1]) if problem else None
+
+
 def _unproven(current: LinkCurrent, desired: LinkDesired, different: t.Container[str]) -> tuple[str, str] | None:
     """Tell what keeps us from stopping a link: nothing is stopped before its successor is known to work."""
     if current.login is None or current.login:
@@ -199,6 +224,9 @@ def _now(channel: Channel) -> str:
 def other_source(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     """Row 9: the server that the channel knows is not the one that was reached, even under the same name."""
     channel = channel_of(current)
+    if current.is_mariadb and current.record("link") and fresh(current, desired):
+        # We have made it to this source, and until it has connected MariaDB shows the id of the server that it followed before.
+        return None
     seen = Identity(channel.source_id, channel.source_uuid)
     # A channel that has not connected yet knows neither; a uuid decides where both sides have one.
     known = bool(channel.source_uuid) if current.source.server_uuid else bool(channel.source_id)

@@ -10,11 +10,11 @@ import typing as t
 from dataclasses import replace
 
 from . import _advice, _procedures
-from ._link_change import change_rows, other_source
-from ._link_model import LinkCurrent, LinkDesired, LinkPlan, channel_of, finding, plan_of, refuse, state_of
+from ._link_change import change_rows, differences, other_source
+from ._link_model import LinkCurrent, LinkDesired, LinkPlan, channel_of, finding, fresh, plan_of, refuse, start_known, state_of
 from ._link_skip import skip_row, way_to_skip
 from ._link_start import link_at, log_gap
-from ._model import Channel, ChannelError, Finding, Start, Step
+from ._model import Channel, ChannelError, Finding, Step
 
 
 def channel_rows(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
@@ -25,21 +25,11 @@ def channel_rows(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     return None
 
 
-def _start_known(current: LinkCurrent, desired: LinkDesired) -> Start | None:
-    """Return S for a channel that never connected: what a record says, else what the operator says."""
-    seed, link = current.record("seed"), current.record("link")
-    if link and (not seed or link.get("seed") == seed.get("id")):
-        return Start.from_result(link.get("start"))
-    if seed and seed.get("phase") == "complete":
-        return Start.from_result(seed.get("start"))
-    return desired.explicit
-
-
 def _never_connected(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     channel = channel_of(current)
-    if not channel.never_connected or channel.read != channel.applied or desired.state != "started":
+    if not fresh(current, desired) or channel.read != channel.applied or desired.state != "started":
         return None
-    start = _start_known(current, desired)
+    start, _applied = start_known(current, desired)
     phase = (current.record("link") or {}).get("phase")
     same_place = channel.source_host.lower() == desired.host.lower() and channel.source_port == desired.port
     if start is None or phase in ("linked", "removed") or not (same_place or phase == "intended"):
@@ -49,7 +39,7 @@ def _never_connected(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | N
     else:
         at_start = channel.applied == start.coordinates
     code = channel.receiver_error.code if channel.receiver_error else 0
-    stale = not same_place or channel.source_user != desired.user or channel.tls != bool(desired.ca) or not at_start
+    stale = not same_place or not at_start or bool({"user", "TLS", "CA"} & differences(current, desired).keys())
     if code in _advice.CREDENTIALS or stale:
         if current.login:
             return _login_failed(10, current)
@@ -149,12 +139,21 @@ def _receiver_broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | N
     error = channel.receiver_error
     code = error.code if error else 0
     if error and code in _advice.POSITION:
-        return _unservable(channel, current)
+        return _unservable(channel, current) if desired.state != "started" or not _mended(channel, code, current) else _start(19, _MENDED, current)
     if error and code in _advice.CREDENTIALS:
         return _login_failed(18, current)
     if channel.receiver == "connecting":
         return plan_of(18, "keep", current, _closing(current), observe=True)
     return None
+
+
+_MENDED = "what stopped the receiver is no longer so"
+
+
+def _mended(channel: Channel, code: int, current: LinkCurrent) -> bool:
+    """Tell whether the source would take the replica now: of these errors the status keeps the text, whatever was set since."""
+    mends = code in _advice.SETTINGS and channel.receiver == "stopped"
+    return mends and current.source.server_id != current.replica.server_id and current.gtid_modes[0] == current.gtid_modes[1]
 
 
 def _unservable(channel: Channel, current: LinkCurrent) -> LinkPlan:
@@ -165,14 +164,17 @@ def _unservable(channel: Channel, current: LinkCurrent) -> LinkPlan:
     return refuse(19, f"{gap or way_out.cause} ({error.code}: {error.message})", _advice.SEED_AGAIN if gap else way_out.remedy, current)
 
 
+def strange(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
+    """Row 9 for a channel that is watched: until it has connected, servers show whom they followed before."""
+    return None if channel_of(current).never_connected else other_source(current, replace(desired, retarget=False))
+
+
 def broken(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:
     """Return the refusal for a channel that will not get well by itself, or None: rows 9, 19 and 20."""
     channel = channel_of(current)
     error = channel.receiver_error
     lost = _unservable(channel, current) if error and error.code in _advice.POSITION else None
-    # Until it has connected, MariaDB shows the id of the server that it followed before.
-    other = None if channel.never_connected else other_source(current, replace(desired, retarget=False))
-    return other or _applier_broken(current, desired) or lost
+    return strange(current, desired) or _applier_broken(current, desired) or lost
 
 
 def _halted(current: LinkCurrent, desired: LinkDesired) -> LinkPlan | None:

@@ -188,6 +188,32 @@ def channel_of(current: LinkCurrent) -> Channel:
     return channel
 
 
+def moved_since(current: LinkCurrent, *known: str | None) -> bool:
+    """Tell whether a MariaDB replica has applied something since: it keeps count even without a channel."""
+    return current.is_mariadb and current.applied is not None and current.applied not in known
+
+
+def start_known(current: LinkCurrent, desired: LinkDesired) -> tuple[Start | None, str | None]:
+    """Return where a channel began, by a record or else by the operator's word, and what a MariaDB replica had applied by GTID then."""
+    seed, link = current.record("seed"), current.record("link")
+    if link and (not seed or link.get("seed") == seed.get("id")):
+        record = link
+    elif seed and seed.get("phase") == "complete":
+        record = seed
+    else:
+        return desired.explicit, None
+    return Start.from_result(record.get("start")), record.get("applied")
+
+
+def fresh(current: LinkCurrent, desired: LinkDesired) -> bool:
+    """Tell whether the channel has not connected since it was made.
+
+    MariaDB throws its relay logs away whenever a link by GTID starts, so one that ran for months looks the same: what it has applied tells.
+    """
+    start, applied = start_known(current, desired)
+    return channel_of(current).never_connected and not moved_since(current, applied, start.gtid if start else None)
+
+
 def refuse(row: int, message: str, hint: str, current: LinkCurrent) -> LinkPlan:
     state = state_of(current)
     return LinkPlan(row=row, verb="refuse", refusal=message, hint=hint, before=state, after=state)

@@ -15,7 +15,7 @@ from ._errors import Refused
 from ._link import plan_link
 from ._link_model import LinkPlan
 from ._link_model import finding as link_finding
-from ._link_read import WRONG_CA, read_link, wrong_certificate
+from ._link_read import WRONG_ADDRESS, WRONG_CA, read_link, wrong_address, wrong_certificate
 from ._link_request import BACKUPS, LINK_OPTIONS, alignment, request_from, reset_command
 from ._link_result import link_result
 from ._link_start import wanted_method
@@ -70,6 +70,7 @@ class PairPlan:
     :param seed: None where no seed is asked for
     :param source: what the source's play would do, as source_plan returns it
     :param certificate: why the link could never come up with the CA that is given, or None
+    :param address: that another server answers where the link is to go, or None
     :param gate: the control plane has to align the GTIDs before the link can be made: by what, or ``none`` where that is the operator
     :param by_gtid: a link that is yet to be made would be one by GTID for which the control plane is needed
     """
@@ -79,6 +80,7 @@ class PairPlan:
     source: dict[str, t.Any]
     findings: tuple[Finding, ...] = ()
     certificate: str | None = None
+    address: str | None = None
     gate: str = "none"
     by_gtid: bool = False
 
@@ -129,6 +131,8 @@ def blocks(plan: PairPlan, *, fail_on: str, check_mode: bool, hosts: tuple[str, 
         return found
     if plan.certificate:
         found.append(Block("link.certificate", plan.certificate, WRONG_CA))
+    if plan.address:
+        found.append(Block("link.address", plan.address, WRONG_ADDRESS))
     found += [Block(f"source.{block['code']}", block["message"], block["hint"]) for block in plan.source.get("blocks", ())]
     pending = plan.source_work and check_mode
     if plan.source_work and not check_mode:
@@ -206,8 +210,8 @@ def _run(context: Context) -> dict[str, t.Any]:
     else:
         source = _source_plan.plan_source(context.source, options)
         if context.check_mode and source["account_work"] and current.login:
-            # The source's own play would have made the account by now.
-            current = replace(current, login="")
+            # The source's own play would have made the account by now, and who answers at the link's address is asked with that.
+            current = replace(current, login="", answers=current.answers or context.source.identity)
             link = plan_link(current, request.desired)
         seed = plan_for_pair(context, options, linked=current.channel is not None, records=current.records)
         given = {"channels": list(current.channels), "records": current.records, "binlog_files": current.source_files}
@@ -218,6 +222,8 @@ def _run(context: Context) -> dict[str, t.Any]:
                 raise server.connection.lost
         if plan.makes and request.desired.ca:
             plan = replace(plan, certificate=wrong_certificate(context, request))
+        if plan.makes:
+            plan = replace(plan, address=wrong_address(context, request))
         by_gtid = SERVICES[options["service"]].control_plane_gtid and wanted_method(current, request.desired) == "gtid"
         plan = replace(plan, gate=options["control_plane"], by_gtid=by_gtid)
     hosts = (options["source_name"] or context.source.label, options["replica_name"] or context.replica.label)

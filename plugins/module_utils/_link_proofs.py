@@ -19,13 +19,15 @@ from ._server import Server
 YOUNGER = 2
 
 
-def password_held(source: Server, replica: Server, user: str, password: str) -> bool | None:
+def password_held(source: Server, replica: Server, user: str, password: str, *, attached: bool) -> bool | None:
     """Tell whether the link holds this password: True and False are proven, None is unknown.
 
     The replica's own record decides where it can be read; else the session that the link has on the source does.
+
+    :param attached: it has one: those of other replicas prove nothing about this one
     """
     held = _recorded_on(replica, password)
-    return held if held is not None else _opened_with(source, user, password)
+    return held if held is not None or not attached else _opened_with(source, user, password)
 
 
 def _recorded_on(replica: Server, password: str) -> bool | None:

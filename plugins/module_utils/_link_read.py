@@ -11,10 +11,11 @@ from dataclasses import replace
 from . import _advice
 from ._connection import Connection, Login
 from ._errors import CertificateError, ConnectError
-from ._link_alignment import alignment
-from ._link_change import differences, made_otherwise, moved, needs_alignment, other_source
+from ._link_alignment import Standing, alignment
+from ._link_change import differences, goes_on_by_gtid, made_otherwise, moved, needs_alignment, other_source, who
 from ._link_model import LinkCurrent, LinkDesired, LinkRequest, channel_of
 from ._link_proofs import history_gap, oldest_gtids, password_fits, password_held
+from ._link_start import gtids_off
 from ._model import Identity, Start
 from ._run import Context
 from ._server import Server
@@ -22,6 +23,7 @@ from ._state import Records
 
 # A login that is refused for where it comes from: no such account for this address, or none at all for it.
 _ADDRESS = frozenset((1045, 1130))
+WRONG_ADDRESS = "correct datain_link_host and datain_link_port"
 WRONG_CA = "give in datain_link_ca the CA that signed the certificate of the source"
 
 
@@ -65,7 +67,8 @@ def _read_proofs(context: Context, request: LinkRequest, current: LinkCurrent) -
     error = channel.receiver_error
     denied = error is not None and error.code in _advice.CREDENTIALS
     if not denied:
-        current = replace(current, password_held=password_held(context.source, context.replica, desired.user, request.password))
+        attached = channel.receiver == "running"
+        current = replace(current, password_held=password_held(context.source, context.replica, desired.user, request.password, attached=attached))
     elif desired.state == "started":
         current = replace(current, login=try_login(context, request))
     retarget = desired.retarget and channel.by_gtid and other_source(current, desired) is not None
@@ -84,6 +87,10 @@ def _read_proofs(context: Context, request: LinkRequest, current: LinkCurrent) -
 
 def _read_gtid_history(current: LinkCurrent, source: Server, replica: Server, desired: LinkDesired) -> LinkCurrent:
     """Read what only a new link by GTID depends on."""
+    link = current.record("link") or {}
+    place = Start.from_result(link.get("start"))
+    if not current.channels and place and goes_on_by_gtid(link, current, desired) and gtids_off(current) is None:
+        current = replace(current, alignment=alignment(source, replica, Standing(place.coordinates, current.applied)))
     starts = [Start.from_result((current.record(kind) or {}).get("start")) for kind in ("link", "seed")]
     start = next((start for start in [*starts, desired.explicit] if start), None)
     if current.channels or start is None or not start.gtid:
@@ -137,6 +144,20 @@ def wrong_certificate(context: Context, request: LinkRequest) -> str | None:
     except ConnectError:
         return None
     return None
+
+
+def wrong_address(context: Context, request: LinkRequest) -> str | None:
+    """Tell that another server answers at the address that the link is to have, or None.
+
+    Where nobody can be asked there, it is the replica's own network that decides, and the link is looked at as soon as it has connected.
+    """
+    login, desired = context.login("source"), request.desired
+    if (login.host.lower(), login.port) == (desired.host.lower(), desired.port):
+        return None
+    answers, _problem = who_answers(context, request)
+    if answers is None or context.source.identity.same_as(answers):
+        return None
+    return f"another server answers at {desired.host}:{desired.port} ({who(answers)}, not {who(context.source.identity)})"
 
 
 def _login_as_replica(context: Context, request: LinkRequest) -> None:

@@ -386,7 +386,8 @@ def test_restrictions_arrive_before_what_they_restrict(mysql):
 
 
 def test_of_patterns_that_overlap_only_the_narrowest_gives_something(mysql):
-    mysql.make(mysql.user("over"), r"GRANT ALL ON `shop%`.* TO `over`@'%'; GRANT SELECT ON `shop\_x`.* TO `over`@'%';", mysql.user("all"), "GRANT ALL ON `%`.* TO `all`@'%';")
+    mysql.make(mysql.user("over"), r"GRANT ALL ON `shop%`.* TO `over`@'%'; GRANT SELECT ON `shop\_x`.* TO `over`@'%';")
+    mysql.make(mysql.user("all"), "GRANT ALL ON `%`.* TO `all`@'%';")
     for server in (mysql.source, mysql.replica):
         server.sql("SET sql_log_bin=0; CREATE TABLE shop_x.t (a INT)")
     mysql.done()

@@ -288,6 +288,34 @@ def test_the_drift_job_finds_a_link_changed_by_hand(repository):
     assert repository.plan().returncode == NOTHING
 
 
+def test_an_inventory_that_means_nobody_is_not_one_that_is_right(repository):
+    (repository.home / "empty").mkdir(exist_ok=True)
+    misspelt = repository.home / "misspelt.yml"
+    misspelt.write_text("all: {children: {datain_source: {hosts: {shop: {}}}}}\n")
+    for name in ("nosuch/", "empty/", "misspelt.yml"):
+        for script in ("./plan", "./apply"):
+            done = repository.run(script, name)
+            assert done.returncode not in (NOTHING, WORK), (script, name, done.stdout)
+
+
+def test_how_the_run_is_shown_decides_nothing(repository):
+    settings = repository.home / "ansible.cfg"
+    settings.write_text("[defaults]\nstdout_callback = minimal\nforce_color = true\n")
+    before = dict(repository.azure)
+    repository.environment = {**repository.environment, "ANSIBLE_CONFIG": str(settings)}
+    try:
+        assert repository.plan().returncode == NOTHING
+        repository.azure.update(datain_state="stopped")
+        repository.commit("stop it")
+        assert repository.plan().returncode == WORK
+    finally:
+        del repository.environment["ANSIBLE_CONFIG"]
+        settings.unlink()
+        repository.azure.clear()
+        repository.azure.update(before)
+        repository.commit("back")
+
+
 def test_what_blocks_fails_the_plan_and_is_in_the_comment(repository):
     port = repository.shop["datain_link_port"]
     repository.shop.update(datain_link_port=1)

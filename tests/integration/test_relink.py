@@ -161,6 +161,80 @@ def test_what_would_not_work_is_refused_before_anything_is_stopped(linked, lab, 
     assert [after[key] for key in ("Relay_Log_File", "Master_User", "Master_Host")] == [before[key] for key in ("Relay_Log_File", "Master_User", "Master_Host")]
 
 
+def replaced(replica, name, body):
+    """Give a procedure of the service another body, or take it away; return what gives it back its own."""
+    shown = replica.client("-N", "-B", "-r", text=f"SHOW CREATE PROCEDURE {name}").stdout
+    own = "\t".join(shown.rstrip("\n").split("\t")[2:-3])
+
+    def make(text):
+        done = replica.client(text=f"DROP PROCEDURE IF EXISTS {name};\nDELIMITER //\n{text}//\n")
+        assert done.returncode == 0, done.stderr
+
+    make(own[: own.upper().index("BEGIN")].replace("`az_", "mysql.`az_", 1) + body if body else "SELECT 1")
+    return lambda: make(own.replace("`az_", "mysql.`az_", 1))
+
+
+def test_what_the_server_refuses_leaves_the_link_running_and_is_not_taken_for_done(linked):
+    """Of a CA no status tells whether it has arrived."""
+    with open(linked.source.state["ca"], encoding="ascii") as one, open(linked.source.state["wrong_ca"], encoding="ascii") as another:
+        both = one.read() + another.read()
+    assert linked.arrives(30)
+    name = "mysql.az_replication_change_master" + ("_with_gtid" if linked.mariadb else "")
+    put_back = replaced(linked.replica, name, "BEGIN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'; END")
+    try:
+        result = linked.link(link_ca=both)
+    finally:
+        put_back()
+    assert result["failed"] and "not today" in result["msg"] and "goes on as it was" in result["hint"], result
+    assert linked.running() == ("Yes", "Yes") and linked.arrives(31)
+    again = linked.link(link_ca=both)
+    assert again["row"] == 14 and [step["action"] for step in again["actions"]] == ["stop", "link", "start"], again
+    assert linked.arrives(32) and linked.rows()[0] == linked.rows()[1]
+    assert not linked.link(link_ca=both)["changed"]
+
+
+BOTH = "CREATE DATABASE {0}; CREATE TABLE {0}.t (id INT PRIMARY KEY, v INT); INSERT INTO {0}.t VALUES (1, 0);"
+
+
+def test_gaps_that_a_crash_left_are_filled_before_the_link_is_made_again(lab, perform):
+    """MySQL refuses to be told of another source then (1802), and forgetting the relay logs, which it proposes, would lose what is in them."""
+    switches = ("replica_parallel_workers=8", "replica_parallel_type=DATABASE", "replica_preserve_commit_order=OFF", "relay_log_recovery=OFF")
+    server, service = FLAVOURS["mysql"]
+    # Without GTIDs 8.0 would meet what it has fetched twice (1062).
+    source = lab("gaps", server, "--set", "gtid_mode=ON")
+    words = [word for switch in (*switches, "skip_replica_start=ON", "gtid_mode=ON") for word in ("--set", switch)]
+    replica = lab("gaps-az", server, "--service", service, *words)
+    pair = Pair(source, replica, service, perform)
+    pair.prepare()
+    for one in (source, replica):
+        one.sql(BOTH.format("a") + BOTH.format("b"))
+    made = pair.link(coordinates=pair.end())
+    assert not made.get("failed"), made
+    client = [*replica.state["client"], "-N", "-B"]
+    holder = subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    holder.stdin.write("BEGIN; SELECT * FROM a.t WHERE id = 1 FOR UPDATE; SELECT SLEEP(60);\n")
+    holder.stdin.flush()
+    time.sleep(0.5)
+    source.sql("UPDATE a.t SET v = 1; UPDATE b.t SET v = 1; INSERT INTO b.t VALUES (2, 2)")
+    deadline = time.monotonic() + 10
+    while replica.value("SELECT COUNT(*) FROM b.t") != "2" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for verb in ("kill", "start"):
+        subprocess.run([sys.executable, LAB, verb, replica.state["name"]], env=replica.environment, check=True)
+    holder.kill()
+    holder.wait()
+    assert replica.value("SELECT v FROM a.t") == "0" and replica.value("SELECT COUNT(*) FROM b.t") == "2"
+    first = pair.link(link_host="localhost")
+    assert first["failed"] and "which was started for that" in first["hint"], first
+    deadline = time.monotonic() + 10
+    while replica.value("SELECT v FROM a.t") != "1" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    again = pair.link(link_host="localhost")
+    assert again["row"] == 14 and pair.status()["Master_Host"] == "localhost" and pair.arrives(3), again
+    question = "SELECT * FROM a.t; SELECT * FROM b.t"
+    assert source.sql(question) == replica.sql(question)
+
+
 def test_row_12_the_applier_first(linked):
     linked.replica.sql("INSERT INTO shop.t VALUES (77)")
     linked.source.sql("INSERT INTO shop.t VALUES (77)")

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cuts.playbook import play
 from cuts.workshop import asked, workshop, writes
 
-from .test_relink import ACCOUNT, changed_over, gtids_on, method_of
+from .test_relink import ACCOUNT, changed_over, gtids_on, method_of, replaced
 from .test_replica_link import Pair
 
 SERVICE = "mysql_flexible_server"
@@ -141,6 +141,33 @@ def test_what_the_seed_had_is_never_fetched_again(pair):
     pair.source.purge()
     refused(pair, f"does not count {seeded} as executed")
     assert pair.arrives(12) and pair.rows()[0] == pair.rows()[1]
+
+
+@pytest.mark.parametrize("wanted", ["gtid", "auto"])
+def test_a_link_that_went_does_not_come_back_by_gtid_either(pair, wanted):
+    """With high availability on only the GTID procedure is left, and ``auto`` takes it."""
+    seeded = executed_by(pair.source)
+    assert pair.arrives(10)
+    assert pair.link(state="absent")["changed"]
+    pair.source.sql("INSERT INTO shop.t VALUES (11)")
+    put_back = (lambda: None) if wanted == "gtid" else replaced(pair.replica, "mysql.az_replication_change_master", None)
+    try:
+        result = pair.link(method=wanted)
+        assert result["failed"] and result["row"] == 11 and f"does not count {seeded} as executed" in result["msg"], result
+        assert pair.status() == {}
+    finally:
+        put_back()
+    assert pair.link(method="position")["row"] == 5 and pair.arrives(12) and pair.rows()[0] == pair.rows()[1]
+
+
+def test_a_link_that_went_comes_back_by_gtid_where_that_is_proven(pair):
+    aligned(pair)
+    assert pair.arrives(10)
+    assert pair.link(state="absent")["changed"]
+    pair.source.sql("INSERT INTO shop.t VALUES (11)")
+    result = pair.link(method="gtid")
+    assert result["row"] == 5 and method_of(pair) == "gtid" and pair.arrives(12), result
+    assert pair.rows()[0] == pair.rows()[1]
 
 
 def test_what_the_seed_had_is_counted(pair):

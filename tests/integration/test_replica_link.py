@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cuts.door import Door
 
-from ansible_collections.datain.azure_mysql.plugins.module_utils import _replica_info, _replica_link, _seed
+from ansible_collections.datain.azure_mysql.plugins.module_utils import _link_apply, _replica_info, _replica_link, _seed
 
 PASSWORD = "Repl-'\"\\-ü 1"
 FLAVOURS = {
@@ -175,6 +175,94 @@ def test_rows_4_and_5_out_and_back(linked):
     back = linked.link()
     assert back["changed"] and back["row"] == 5 and linked.arrives(22)
     assert linked.rows()[0] == linked.rows()[1]
+
+
+def refused_by_the_source(pair, password):
+    """Let the link lose its session, and the source refuse the next one."""
+    pair.source.sql(f"ALTER USER datain@'%' IDENTIFIED BY '{password}'")
+    pair.replica.sql("CALL mysql.az_replication_stop; CALL mysql.az_replication_start")
+    deadline = time.monotonic() + 10
+    while pair.status()["Last_IO_Errno"] != "1045" and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def test_rows_4_and_5_out_and_back_when_it_could_not_connect(linked):
+    """MariaDB by GTID has thrown its relay logs away then, as if it had never applied anything."""
+    assert linked.arrives(3) and linked.arrives(4)
+    refused_by_the_source(linked, "another")
+    linked.source.sql("INSERT INTO shop.t VALUES (20)")
+    removed = linked.link(state="absent", replication_password="another")
+    assert removed["changed"] and linked.status() == {}, removed
+    back = linked.link(replication_password="another")
+    assert back["row"] == 5 and linked.arrives(21), back
+    assert linked.rows()[0] == linked.rows()[1]
+
+
+def test_what_a_mariadb_replica_has_applied_since_a_record_is_not_applied_again(pair):
+    made = pair.link(coordinates=pair.end())
+    assert not made.get("failed") and pair.arrives(3) and pair.arrives(4)
+    # As a run leaves it that was cut off while it watched, and as one that may write nothing on a linked replica.
+    pair.replica.sql("UPDATE datain_state.record SET document = JSON_SET(document, '$.phase', 'intended') WHERE kind = 'link'")
+    refused_by_the_source(pair, "another")
+    result = pair.link(replication_password="another")
+    assert result["row"] == 14 and pair.arrives(21), result
+    assert pair.rows()[0] == pair.rows()[1]
+
+
+def test_a_strict_link_is_not_removed_where_its_place_would_be_lost(pair):
+    if not pair.mariadb:
+        return
+    pair.replica.sql("RESET MASTER; SET GLOBAL gtid_strict_mode = ON")
+    made = pair.link(coordinates=pair.end())
+    assert not made.get("failed") and pair.arrives(3), made
+    result = pair.link(state="absent")
+    assert result["failed"] and result["row"] == 4 and "gtid_strict_mode" in result["hint"] and pair.running() == ("Yes", "Yes"), result
+    pair.replica.sql("SET GLOBAL gtid_strict_mode = OFF")
+    assert pair.link(state="absent")["changed"]
+    assert pair.link()["row"] == 5 and pair.arrives(4) and pair.rows()[0] == pair.rows()[1]
+
+
+@pytest.fixture
+def other(pair, lab):
+    """Another server that lets the same account in, as one does that was made by the same script."""
+    other = lab("link-other-" + pair.source.flavour, FLAVOURS[pair.source.flavour][0])
+    other.reset()
+    quoted = PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
+    other.sql(DATA + f"CREATE USER datain@'%' IDENTIFIED BY '{quoted}' REQUIRE SSL; GRANT REPLICATION SLAVE ON *.* TO datain@'%'")
+    return other
+
+
+def test_nothing_is_fetched_from_a_server_that_is_not_the_source(pair, other, monkeypatch):
+    there = {"method": "position", "link_host": other.state["host"], "link_port": other.state["port"]}
+    # A place that both logs have.
+    file, position = other.sql("SHOW MASTER STATUS")[0][:2]
+    coordinates = {"file": file, "position": int(position)}
+    assert pair.source.sql("INSERT INTO shop.t VALUES (3), (4), (5)") == []
+    other.sql("INSERT INTO shop.t VALUES (666)")
+    result = pair.link(coordinates=coordinates, **there)
+    assert result["failed"] and "another server answers" in result["msg"] and pair.status() == {}, result
+    # Nothing was applied yet: the address is one of the arguments that are mended then.
+    failed = pair.link(coordinates=coordinates, method="position", link_port=1, wait_timeout=2)
+    assert failed["failed"] and pair.running()[0] != "Yes"
+    result = pair.link(coordinates=coordinates, **there)
+    assert result["failed"] and "another server answers" in result["msg"] and pair.status()["Master_Port"] == "1", result
+    # Where only the replica reaches the address, the link itself tells as soon as it has connected.
+    monkeypatch.setattr(_link_apply, "wrong_address", lambda *_all: None)
+    result = pair.link(coordinates=coordinates, **there)
+    assert result["failed"] and "follows another server" in result["msg"] and pair.running() == ("No", "No"), result
+
+
+def test_row_19_what_stopped_the_receiver_was_mended(linked):
+    own = linked.replica.value("SELECT @@server_id")
+    linked.replica.sql(f"CALL mysql.az_replication_stop; SET GLOBAL server_id = {linked.source.value('SELECT @@server_id')}; CALL mysql.az_replication_start")
+    deadline = time.monotonic() + 10
+    while linked.status()["Last_IO_Errno"] != "1593" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    result = linked.link()
+    assert result["failed"] and "same id" in result["msg"], result
+    linked.replica.sql(f"SET GLOBAL server_id = {own}")
+    mended = linked.link()
+    assert mended["row"] == 19 and mended["changed"] and linked.arrives(40), mended
 
 
 def test_row_5_the_log_is_gone(linked):

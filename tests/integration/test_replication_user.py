@@ -407,6 +407,19 @@ def test_a_plugin_that_cannot_be_judged_is_proven_by_a_login(mysql, manage):
     assert manage(mysql, password=PASSWORD, require_tls=True, check_mode=True)["account"]["plugin"] == "caching_sha2_password"
 
 
+def test_a_password_of_before_that_still_works_is_told(mysql, manage):
+    manage(mysql)
+    assert not [finding for finding in manage(mysql)["findings"] if finding["rule"] == "account.old_password"]
+    quoted = PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
+    mysql.sql(f"ALTER USER datain@'%' IDENTIFIED BY '{OTHER}'; ALTER USER datain@'%' IDENTIFIED BY '{quoted}' RETAIN CURRENT PASSWORD")
+    result = manage(mysql)
+    (finding,) = [finding for finding in result["findings"] if finding["rule"] == "account.old_password"]
+    assert works(mysql, OTHER, tls=True) and finding["remedy"].endswith("ALTER USER 'datain'@'%' DISCARD OLD PASSWORD")
+    mysql.sql(finding["remedy"].partition(": ")[2])
+    assert not works(mysql, OTHER, tls=True) and works(mysql, tls=True)
+    assert not [finding for finding in manage(mysql)["findings"] if finding["rule"] == "account.old_password"]
+
+
 def test_source_plan(source, perform, manage):
     options = {"replication_user": "datain", "replication_password": PASSWORD, "require_tls": True}
     before = binlog_end(source)
