@@ -327,6 +327,79 @@ def test_mariadb_that_has_applied_something_since_its_seed_is_refused() -> None:
     assert plan_link(mariadb(records=mariadb_seed(applied="0-3-3"), applied="0-3-3"), DESIRED).verb == "link"
 
 
+MARIA = {"flavour": MARIADB, "source": Identity(7), "replica": Identity(9)}
+MARIA_OURS = identities(Identity(7), Identity(9))
+MARIA_S = Start(S.coordinates, "0-7-5")
+
+
+def maria(**link: object) -> dict:
+    return {"link": {**LINK, "identities": MARIA_OURS, "start": MARIA_S.to_result(), "method": "gtid", **link}}
+
+
+def test_a_mariadb_link_that_could_not_connect_is_not_one_that_never_did() -> None:
+    """Its relay logs are gone in both cases; what it has applied by GTID tells."""
+    denied = replace(FRESH, by_gtid=True, receiver="connecting", applier="running", receiver_error=error(1045), source_id=7)
+    seen = {**MARIA, "records": maria(phase="intended", applied=None), "login": "", "password_held": None}
+    plan = plan_link(current(denied, applied="0-7-5", **seen), DESIRED)
+    assert (plan.row, plan.verb, plan.at) == (10, "link", MARIA_S)
+    plan = plan_link(current(denied, applied="0-7-11", **seen), DESIRED)
+    assert (plan.row, plan.verb) == (14, "relink")
+    # And one that was made to this source and has not connected shows the id of the server of before.
+    other = replace(denied, source_id=8, receiver_error=error(2003))
+    assert plan_link(current(other, applied="0-8-3", **{**seen, "records": maria(phase="intended", applied="0-8-3")}), DESIRED).row == 10
+    assert plan_link(current(other, applied="0-8-4", **{**seen, "records": maria(phase="intended", applied="0-8-3")}), DESIRED).row == 9
+
+
+def test_mariadb_that_has_applied_something_since_its_link_was_removed_is_refused() -> None:
+    seen = {**MARIA, "records": maria(phase="removed", applied="0-7-5")}
+    assert plan_link(current(applied="0-7-5", **seen), DESIRED).verb == "link"
+    assert (plan_link(current(applied="0-7-6", **seen), DESIRED).row, plan_link(current(applied="0-7-6", **seen), DESIRED).verb) == (8, "refuse")
+
+
+def test_a_link_that_went_comes_back_by_gtid_only_where_that_is_proven() -> None:
+    seen = current(records=with_link(phase="removed", method="position"), gtid_modes=("ON", "ON"), applied="u:1-9", seed_included=True, purged_applied=True)
+    for wanted in (replace(DESIRED, method="gtid"), replace(DESIRED, service_method="gtid")):
+        assert plan_link(seen, wanted).row == 11 and plan_link(seen, wanted).verb == "refuse"
+        assert plan_link(replace(seen, alignment=Alignment("u:1-5 would be fetched again")), wanted).refusal.endswith("u:1-5 would be fetched again")
+        assert plan_link(replace(seen, gtid_modes=("ON", "OFF"), alignment=Alignment()), wanted).verb == "refuse"
+        proven = plan_link(replace(seen, alignment=Alignment()), wanted)
+        assert (proven.row, proven.verb, proven.method) == (5, "link", "gtid")
+    assert plan_link(seen, DESIRED).method == "position"
+
+
+def test_a_link_stays_where_what_it_has_applied_cannot_be_recorded() -> None:
+    plan = plan_link(current(RUNNING, not_writable="it is strict"), replace(DESIRED, state="absent"))
+    assert (plan.row, plan.verb) == (4, "refuse") and "it is strict" in (plan.refusal or "")
+
+
+def test_a_ca_counts_as_told_only_once_its_row_is_closed() -> None:
+    def decided(**arguments: object) -> int:
+        records = with_link(phase="intended", arguments=arguments)
+        return plan_link(current(RUNNING, records=records, login=""), DESIRED).row
+
+    assert decided(ca_fingerprint="f00d") == 16
+    assert decided(ca_fingerprint="f00d", ca_before="01d") == 14
+    assert decided(ca_fingerprint="f00d", ca_before="unknown") == 14
+    assert decided(ca_fingerprint="f00d", ca_before="f00d") == 16
+
+
+@pytest.mark.parametrize(
+    ("code", "changes", "verb"),
+    [
+        (1593, {}, "start"),
+        (13117, {"gtid_modes": ("ON", "ON")}, "start"),
+        (13117, {"gtid_modes": ("ON", "OFF")}, "refuse"),
+        (1593, {"replica": Identity(7, "replica-uuid")}, "refuse"),
+        (1236, {}, "refuse"),
+    ],
+)
+def test_what_stopped_the_receiver_may_have_been_mended(code: int, changes: dict, verb: str) -> None:
+    stopped = replace(RUNNING, receiver="stopped", receiver_error=error(code))
+    plan = plan_link(current(stopped, **{"records": with_link(identities=identities(SOURCE, changes.get("replica", REPLICA))), **changes}), DESIRED)
+    assert (plan.row, plan.verb) == (19, verb)
+    assert plan_link(current(stopped, **changes), replace(DESIRED, state="stopped")).row == 15
+
+
 def test_mariadb_is_told_apart_by_server_id() -> None:
     other = replace(RUNNING, source_id=8, source_uuid=None)
     assert plan_link(mariadb(channels=(other,)), DESIRED).row == 9
