@@ -29,7 +29,7 @@ options:
     description:
       - Patterns of the accounts that are meant, as in a shell, C(user) or C(user@host). V(*) means every account.
       - One that begins with V(!) takes accounts out again.
-      - The roles that these accounts have come with them.
+      - The roles that these accounts have come with them, but for those that a C(!) means.
       - Accounts of the servers themselves and of the platform, the logins of this task, and O(replication_user) are never meant.
     type: list
     elements: str
