@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import functools
+import gc
 import json
 import ssl
 import typing as t
@@ -32,6 +33,8 @@ codecs.lookup("idna")
 codecs.lookup("ascii")
 ssl.cert_time_to_seconds("Jan  1 00:00:00 2030 GMT")
 _connection.prepare_tls()
+# Nor does any of them go through what is in memory for garbage, which would copy it, nor the run itself at its end.
+gc.freeze()
 
 
 class CapabilityAction(ActionBase):
