@@ -192,7 +192,8 @@ def _perform(replica: Server, one: Statement, change: Change) -> None:
         replica.connection.execute(one.text, one.values, step=one.step)
     except StatementError as error:
         error.message = Redactor(_secrets(change)).text(error.message)
-        error.hint = _HINTS.get(error.code or 0, error.hint or "").format(account=change.account.label) or None
+        if error.code in _HINTS:
+            error.hint = _HINTS[error.code].replace("{account}", change.account.label)
         raise
 
 

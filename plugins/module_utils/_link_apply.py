@@ -14,9 +14,10 @@ from dataclasses import replace
 from . import _advice, _procedures
 from ._errors import Refused, StatementError, Timeout
 from ._link_alignment import alignment
+from ._link_change import WRONG_ADDRESS
 from ._link_channel import broken, strange
 from ._link_model import LinkCurrent, LinkDesired, LinkPlan, LinkRequest, fresh
-from ._link_read import WRONG_ADDRESS, WRONG_CA, wrong_address, wrong_certificate
+from ._link_read import WRONG_CA, wrong_address, wrong_certificate
 from ._link_result import link_result
 from ._link_start import log_gap
 from ._model import Channel, ChannelError, Start

@@ -15,6 +15,7 @@ from ._link_start import gtids_off, log_gap, wanted_method
 from ._model import Channel, Identity, Step
 
 UNTOUCHED = "the link is left as it is"
+WRONG_ADDRESS = "correct datain_link_host and datain_link_port"
 
 
 def differences(current: LinkCurrent, desired: LinkDesired) -> dict[str, tuple[t.Any, t.Any]]:
@@ -175,12 +176,12 @@ def _unproven(current: LinkCurrent, desired: LinkDesired, different: t.Container
     if current.answers and not current.source.same_as(current.answers):
         return (
             f"another server answers at {place} ({who(current.answers)}, not {who(current.source)}); {UNTOUCHED}",
-            "correct datain_link_host and datain_link_port",
+            WRONG_ADDRESS,
         )
     if current.answers is None and not desired.relink:
         return (
             f"nobody here can see who answers at {place} ({current.address or 'it was not tried'}); {UNTOUCHED}",
-            "correct datain_link_host and datain_link_port; where only the replica reaches that address, vouch for it with datain_relink: true",
+            f"{WRONG_ADDRESS}; where only the replica reaches that address, vouch for it with datain_relink: true",
         )
     return None
 

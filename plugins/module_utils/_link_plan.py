@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from . import _prerequisites, _source_plan
 from ._errors import Refused
 from ._link import plan_link
+from ._link_change import WRONG_ADDRESS
 from ._link_model import LinkPlan
 from ._link_model import finding as link_finding
-from ._link_read import WRONG_ADDRESS, WRONG_CA, read_link, wrong_address, wrong_certificate
+from ._link_read import WRONG_CA, read_link, wrong_address, wrong_certificate
 from ._link_request import BACKUPS, LINK_OPTIONS, alignment, request_from, reset_command
 from ._link_result import link_result
 from ._link_start import wanted_method

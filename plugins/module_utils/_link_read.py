@@ -23,7 +23,6 @@ from ._state import Records
 
 # A login that is refused for where it comes from: no such account for this address, or none at all for it.
 _ADDRESS = frozenset((1045, 1130))
-WRONG_ADDRESS = "correct datain_link_host and datain_link_port"
 WRONG_CA = "give in datain_link_ca the CA that signed the certificate of the source"
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ._sql import quote_identifier
 from ._sync_plan import Change
 from ._sync_translate import Target
-from ._sync_values import GRANT_OPTION, NO_HOST, ROLE_OPTIONS, SCHEMA, Account, Key, Right, Scope, literal_schema
+from ._sync_values import GRANT_OPTION, NO_HOST, ROLE_OPTIONS, SCHEMA, TLS_DEMANDS, Account, Key, Right, Scope, literal_schema
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,9 @@ class _Writer:
         change = self.change
         options, parts = (change.desired.options if change.desired else {}), set(change.parts)
         expires = "expired" in options and bool(parts & {"expired", "login"})
-        opens = ("tls" in parts and options.get("tls", ("",))[0] != "SPECIFIED") or ("expired" in parts and "expired" not in options)
+        before = change.current.options if change.current else {}
+        demanded, demands = (TLS_DEMANDS.index(one.get("tls", ("",))[0]) for one in (before, options))
+        opens = demands < demanded or ("expired" in parts and "expired" not in options)
         return self.locks and bool(change.restrict or expires or (opens and (change.revoke or change.leave)))
 
     def widen(self) -> list[Statement]:

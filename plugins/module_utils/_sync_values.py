@@ -120,6 +120,8 @@ class Account:
 #   expired   the password must be changed first
 #   locked    nobody can log in
 PARTS = ("login", "second", "tls", "limits", "lifetime", "reuse", "current", "failures", "attribute", "expired", "locked")
+# From the least to the most that is demanded.
+TLS_DEMANDS = ("", "ANY", "X509", "SPECIFIED")
 # Parts that hold people off and that not every version has: an account that cannot have them must not be made without them.
 GUARDS = ("expired", "locked")
 

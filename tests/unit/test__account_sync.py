@@ -227,6 +227,11 @@ def test_an_account_that_has_to_lose_something_is_locked_before_its_door_opens_w
     ]
 
 
+    # One that only demands more is not locked out for it.
+    change, _notes = compare(account(grants={SHOP: rights("SELECT", "INSERT")}), account(options=now.options, grants={SHOP: rights("SELECT")}), MYSQL)
+    assert written(change) == [["REVOKE INSERT ON `shop`.* FROM %s@%s", "ALTER USER %s@%s REQUIRE SSL"], []]
+
+
 def test_a_new_password_that_has_expired_lets_nobody_in_before_it_has() -> None:
     change, _notes = compare(account(), account(options={"login": ((NATIVE, OTHER),), "expired": True}), MYSQL)
     assert written(change) == [
