@@ -225,8 +225,6 @@ def test_an_account_that_has_to_lose_something_is_locked_before_its_door_opens_w
         ["ALTER USER %s@%s ACCOUNT LOCK", "REVOKE INSERT ON `shop`.* FROM %s@%s", "ALTER USER %s@%s REQUIRE NONE"],
         ["ALTER USER %s@%s ACCOUNT UNLOCK"],
     ]
-
-
     # One that only demands more is not locked out for it.
     change, _notes = compare(account(grants={SHOP: rights("SELECT", "INSERT")}), account(options=now.options, grants={SHOP: rights("SELECT")}), MYSQL)
     assert written(change) == [["REVOKE INSERT ON `shop`.* FROM %s@%s", "ALTER USER %s@%s REQUIRE SSL"], []]
